@@ -1,0 +1,58 @@
+# Everything a developer or a build server runs. Each target sets itself up first; the second run starts at once.
+# Needs: GNU make, git, Python 3.11 or newer with pip. Choose the interpreter with `make test PYTHON=python3.12`.
+
+PYTHON ?=
+BIN := .venv/bin
+DEV := .venv/.ready
+DEMO := .venv-demo/.ready
+
+# The test tools may bring a redis-server of their own; one that the machine has comes first.
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+# The theme of the docs would print a notice on every build.
+export NO_MKDOCS_2_WARNING := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format bench bench-quick soak docs
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(DEMO) ## watch a client survive a failing origin
+	@.venv-demo/bin/resilient demo
+
+test: $(DEV) ## run every test but the soak tests
+	$(BIN)/pytest -n 2 -m "not soak"
+
+test-fast: $(DEV) ## run the tests that take less than a second each
+	$(BIN)/pytest -n 2 -m "not slow and not soak"
+
+check: $(DEV) ## style, types, imports and docs: everything but the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mkdocs build --quiet --strict --site-dir .site-check
+
+format: $(DEV) ## put the code into its style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(DEV) ## measure us against peers and floors; nothing else should run meanwhile
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(DEV) ## the same with fewer rounds, to see that it runs
+	$(BIN)/python -m benchmarks --quick
+
+soak: $(DEV) ## run the soak tests: minutes of load and faults
+	$(BIN)/pytest -m soak --timeout 3600
+
+docs: $(DEV) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+# The stamps hold the time of the last successful set-up; a change of pyproject.toml makes them old.
+$(DEV): pyproject.toml tools/make-venv
+	@PYTHON="$(PYTHON)" tools/make-venv .venv '.[dev]'
+
+$(DEMO): pyproject.toml tools/make-venv
+	@PYTHON="$(PYTHON)" tools/make-venv .venv-demo '.[cli]'

@@ -1,0 +1,1 @@
+"""Everything of the library that touches another system; each room names its third party at the top."""

@@ -1,0 +1,141 @@
+"""The database file: opened, made, and set aside and made anew when it is damaged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from resilient.errors import ConfigurationError, StoreUnavailableError
+from resilient_adapters.sqlite import folder as folders
+from resilient_adapters.sqlite import schema
+from resilient_adapters.sqlite.trouble import kind_of
+
+logger = logging.getLogger("resilient.store")
+logger.addHandler(logging.NullHandler())
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode of the file that a connection is open on."""
+
+
+class Opened(NamedTuple):
+    """A connection, the file that it is open on, and the generation that file belongs to."""
+
+    connection: sqlite3.Connection
+    identity: Identity
+    generation: int
+
+
+class Database:
+    """The database of one folder.
+
+    Args:
+        folder: a folder that was made private.
+        mended: told after a damaged file was replaced.
+
+    Attributes:
+        path: the file.
+        generation: rises whenever this process replaces the file, so that none of its connections goes on
+            with the old one.
+        opening: held while a connection is opened or the file replaced.
+    """
+
+    def __init__(self, folder: Path, mended: Callable[[], None]) -> None:
+        self.folder = folder
+        self.path = str(folder / folders.DATABASE)
+        self.generation = 0
+        self.opening = threading.Lock()
+        self._mended = mended
+
+    def identity(self) -> Identity | None:
+        """Which file is at the path now; None if there is none, or one that somebody emptied."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size else None
+
+    def connect(self, timeout: float) -> Opened:
+        """A connection to the file, which is made if there is none and replaced if it is damaged.
+
+        Args:
+            timeout: seconds to wait at most for other processes, here and with every statement.
+
+        Raises:
+            sqlite3.Error, OSError: it cannot be opened.
+            StoreUnavailableError: the folder is no longer to be trusted, or the database is another's.
+        """
+        with self.opening:
+            try:
+                folders.make_private(self.folder)
+                with folders.locked(self.folder, timeout):
+                    return self._connect(timeout)
+            except ConfigurationError as error:
+                raise StoreUnavailableError(str(error)) from error
+
+    def _connect(self, timeout: float) -> Opened:
+        if self.identity() is None:
+            self._make()
+        folders.make_files_private(self.path)
+        try:
+            return self._opened(timeout)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._replace(error)
+        return self._opened(timeout)
+
+    def _opened(self, timeout: float) -> Opened:
+        connection = schema.connect(self.path, timeout)
+        try:
+            schema.check(connection)
+            identity = self.identity()
+            if identity is None:
+                raise sqlite3.OperationalError("the database file vanished while it was opened")
+        except BaseException:
+            connection.close()
+            raise
+        return Opened(connection, identity, self.generation)
+
+    def mend(self, damaged: Identity, error: sqlite3.Error, timeout: float) -> None:
+        """Set the file aside and make a new one, unless another thread or process has done so already.
+
+        Args:
+            damaged: the file in which the damage was met.
+            error: the damage.
+            timeout: seconds to wait at most for other processes.
+
+        Raises:
+            OSError: it cannot be set aside.
+        """
+        with self.opening, folders.locked(self.folder, timeout):
+            if self.identity() == damaged:
+                self._replace(error)
+
+    def _replace(self, error: sqlite3.Error) -> None:
+        aside = folders.set_aside(self.path)
+        logger.error(
+            "the cache database was damaged (%s); it is set aside as %s, a new one is made", error, aside
+        )
+        self._make()
+        self._mended()
+
+    def _make(self) -> None:
+        """Make a new database; what lies beside none, or an empty one, belongs to nothing."""
+        self.generation += 1
+        folders.remove(self.path)
+        folders.make_file(self.path)
+        connection = schema.connect(self.path, 0.0)
+        try:
+            schema.make(connection)
+        finally:
+            connection.close()
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether ``error`` means that the file holds no whole database."""
+    return kind_of(error) == "corrupt" or str(error).startswith("no such table")

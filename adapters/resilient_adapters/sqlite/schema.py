@@ -1,0 +1,90 @@
+"""Every statement of the disk store, and how its connections are set up."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from resilient.errors import StoreUnavailableError
+
+APPLICATION = 0x72736C31
+VERSION = 1
+
+GET = "SELECT record, used_at FROM entries WHERE key = ?"
+ENDS = "SELECT expires_at FROM entries WHERE key = ?"
+PUT = (
+    "INSERT INTO entries (key, expires_at, used_at, record) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+    "SET expires_at = excluded.expires_at, used_at = excluded.used_at, record = excluded.record"
+)
+DELETE = "DELETE FROM entries WHERE key = ?"
+DELETE_RECORD = "DELETE FROM entries WHERE key = ? AND record = ?"
+PAGE = "SELECT key, expires_at FROM entries WHERE key >= ? ORDER BY key LIMIT 256"
+NEXT_PAGE = "SELECT key, expires_at FROM entries WHERE key > ? ORDER BY key LIMIT 256"
+CLEAR = "DELETE FROM entries"
+SECRET = "SELECT value FROM meta WHERE name = 'secret'"
+PUT_SECRET = "INSERT OR IGNORE INTO meta (name, value) VALUES ('secret', ?)"
+TOUCH = "UPDATE entries SET used_at = ? WHERE key = ?"
+EXPIRED = "SELECT rowid, length(record) FROM entries WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+OLDEST = "SELECT rowid, length(record) FROM entries ORDER BY used_at LIMIT ?"
+DELETE_ROW = "DELETE FROM entries WHERE rowid = ?"
+COUNT = "SELECT count(*) FROM entries"
+
+# The record comes last, so that the other columns are read without it.
+_TABLES = """
+CREATE TABLE entries (
+    key TEXT NOT NULL UNIQUE, expires_at REAL NOT NULL, used_at REAL NOT NULL, record BLOB NOT NULL
+);
+CREATE INDEX entries_by_end ON entries (expires_at);
+CREATE INDEX entries_by_use ON entries (used_at);
+CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL);
+"""
+
+
+def connect(path: str, timeout: float) -> sqlite3.Connection:
+    """A connection to the database at ``path`` that commits by itself; nothing is read yet.
+
+    Args:
+        path: the file, which must be there.
+        timeout: seconds that a statement waits at most for another process's lock.
+    """
+    # Which thread uses it is seen to by the handle; closing it is any thread's right.
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+def make(connection: sqlite3.Connection) -> None:
+    """Make an empty database ours."""
+    # Whatever is lost here by a power cut is made once more.
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = WAL")
+    ours = f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
+    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {ours} COMMIT")
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """See that the database is ours, and set the connection up.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+        StoreUnavailableError: it is whole but another's.
+    """
+    application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
+    if (application, version) != (APPLICATION, VERSION):
+        raise StoreUnavailableError(
+            f"the database was made by another program or version (application {application:#x}, version "
+            f"{version}, not {APPLICATION:#x}, {VERSION}); give the store another folder"
+        )
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    # Whoever can write the file must not be able to make us run anything, nor to send us into garbage.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of the database that hold something."""
+    pages = _pragma(connection, "page_count") - _pragma(connection, "freelist_count")
+    return pages * _pragma(connection, "page_size")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchall()[0][0]
+    return value

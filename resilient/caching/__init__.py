@@ -1,0 +1,1 @@
+"""What to keep and when to serve it, for functions and responses alike."""

@@ -1,0 +1,78 @@
+"""A store that can neither fail a call nor hold it up for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from resilient.entry import Entry
+from resilient.errors import CorruptEntryError, StoreError
+from resilient.events import Event, StoreFailed
+from resilient.ports import AsyncStore, Runtime
+
+T = TypeVar("T")
+COMMAND_BUDGET = 0.05
+"""Seconds that a call waits for one command of its store."""
+CALL_BUDGET = 0.1
+"""Seconds that a call waits for its store in all."""
+
+
+class Guard:
+    """The store of one call. What takes too long or fails is recorded, and counts as nothing found or done.
+
+    The budget bounds the wait, never the work: a late write goes on behind the call.
+
+    Args:
+        store: the store.
+        runtime: how the call waits.
+        record: told of each failure.
+    """
+
+    __slots__ = ("_record", "_runtime", "_spent", "_store")
+
+    def __init__(self, store: AsyncStore, runtime: Runtime, record: Callable[[Event], None]) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._record = record
+        self._spent = 0.0
+
+    async def secret(self) -> bytes | None:
+        """The secret kept beside the entries, None if the store does not say."""
+        return await self._ask("get", self._store.secret, None)
+
+    async def get(self, key: str) -> Entry | None:
+        """The entry, None if there is none or the store does not say."""
+        return await self._ask("get", lambda: self._store.get(key), None)
+
+    async def set(self, key: str, entry: Entry) -> bool:
+        """Write the entry; whether the store says so."""
+
+        async def write() -> bool:
+            await self._store.set(key, entry)
+            return True
+
+        return await self._ask("set", write, False)
+
+    async def _ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
+        left = min(COMMAND_BUDGET, CALL_BUDGET - self._spent)
+        if left <= 0:
+            return self._failed(operation, "timeout", otherwise)
+        clock = self._runtime.clock
+        began = clock.now()
+        try:
+            return await self._runtime.within(left, job)
+        except TimeoutError:
+            return self._failed(operation, "timeout", otherwise)
+        except CorruptEntryError:
+            return self._failed(operation, "corrupt", otherwise)
+        except StoreError as error:
+            return self._failed(operation, getattr(error, "kind", "other"), otherwise)
+        except Exception:  # noqa: BLE001
+            # A store of a third party that breaks its promise to raise only StoreError.
+            return self._failed(operation, "other", otherwise)
+        finally:
+            self._spent += clock.now() - began
+
+    def _failed(self, operation: str, kind: Any, otherwise: T) -> T:
+        self._record(StoreFailed(store=self._store.name, operation=operation, kind=kind))
+        return otherwise

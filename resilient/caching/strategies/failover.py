@@ -1,0 +1,34 @@
+"""Keep the last good value for the day on which there is no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from resilient.caching.slot import Fill, Slot
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """The value is always made anew; if that fails, the last good one of the past ``ttl`` seconds stands in."""
+
+    name: ClassVar[str] = "failover"
+    ttl: float
+
+    async def __call__(self, slot: Slot[T], fill: Fill[T]) -> T:
+        """A new value, or the last good one."""
+        # Read before the origin is asked: when its time has run out, there is none left for reading.
+        entry = await slot.read()
+        try:
+            value = await fill()
+        except Exception as error:
+            if entry is None or not slot.excuses(error):
+                raise
+            return slot.serve(entry, "stale")
+        if slot.is_failure(value) and entry is not None:
+            await slot.discard(value)
+            return slot.serve(entry, "stale")
+        await slot.put(value, fresh_for=0.0, keep_for=self.ttl)
+        return value

@@ -1,0 +1,192 @@
+"""What travels through a pipeline, and who handles it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
+
+from resilient.events import Event
+from resilient.journey import Journey
+from resilient.mechanics.budget import Budget
+from resilient.messages import Request, Response
+from resilient.options import NO_OPTIONS, Options
+from resilient.outcome import Failure, failure_of
+from resilient.ports import AsyncStore, HttpLibrary, Runtime
+
+T = TypeVar("T")
+INFINITE = float("inf")
+
+
+class Call:
+    """One pass of a request through a pipeline; slotted, and by rule never changed after it was handed on.
+
+    Attributes:
+        request: what to send.
+        runtime: how to wait, in the caller's colour.
+        library: the caller's HTTP library.
+        send: sends a request over the real transport.
+        host: what has been learned about the origin under this policy.
+        journey: what happened so far.
+        budget: how much may be spent on further attempts, None for as much as they like.
+        store: where answers are kept, None if nowhere.
+        record_to: where events go beside the journey, None if nobody listens.
+        options: what the caller asked for this request.
+        streamed: whether the caller reads the body itself, after the call.
+        deadline: the instant at which the whole call must be over.
+        attempt: the number of the attempt under way, from 1.
+        attempt_ends: the instant at which the attempt must be over.
+    """
+
+    __slots__ = (
+        "attempt", "attempt_ends", "budget", "deadline", "host", "journey", "library", "options", "record_to",
+        "request", "runtime", "send", "store", "streamed",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        runtime: Runtime,
+        library: HttpLibrary,
+        send: Sender,
+        host: Host,
+        journey: Journey,
+        *,
+        budget: Budget | None = None,
+        store: AsyncStore | None = None,
+        record_to: Callable[[Event], None] | None = None,
+        options: Options = NO_OPTIONS,
+        streamed: bool = False,
+    ) -> None:
+        self.request = request
+        self.runtime = runtime
+        self.library = library
+        self.send = send
+        self.host = host
+        self.journey = journey
+        self.budget = budget
+        self.store = store
+        self.record_to = record_to
+        self.options = options
+        self.streamed = streamed
+        self.deadline = INFINITE
+        self.attempt = 1
+        self.attempt_ends = INFINITE
+
+    def _copy(self) -> Self:
+        made = object.__new__(type(self))
+        made.request = self.request
+        made.runtime = self.runtime
+        made.library = self.library
+        made.send = self.send
+        made.host = self.host
+        made.journey = self.journey
+        made.budget = self.budget
+        made.store = self.store
+        made.record_to = self.record_to
+        made.options = self.options
+        made.streamed = self.streamed
+        made.deadline = self.deadline
+        made.attempt = self.attempt
+        made.attempt_ends = self.attempt_ends
+        return made
+
+    def due(self, deadline: float) -> Self:
+        """The same call, to be over at the instant ``deadline``."""
+        made = self._copy()
+        made.deadline = deadline
+        return made
+
+    def attempted(self, number: int) -> Self:
+        """The same call at its attempt ``number``."""
+        made = self._copy()
+        made.attempt = number
+        return made
+
+    def attempt_due(self, ends: float) -> Self:
+        """The same call, its attempt to be over at the instant ``ends``."""
+        made = self._copy()
+        made.attempt_ends = ends
+        return made
+
+    def asking(self, request: Request) -> Self:
+        """The same call for another request."""
+        made = self._copy()
+        made.request = request
+        return made
+
+    def sending(self, send: Sender) -> Self:
+        """The same call, sent by ``send``."""
+        made = self._copy()
+        made.send = send
+        return made
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the deadline; negative once it has passed, infinite without one."""
+        return self.deadline - self.runtime.clock.now()
+
+    def record(self, event: Event) -> None:
+        """Put ``event`` into the journey and tell whoever listens."""
+        self.journey.timeline.append((self.runtime.clock.now(), event))
+        if self.record_to is not None:
+            self.record_to(event)
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """What ``error`` means."""
+        return failure_of(error, self.library.failures)
+
+    async def discard(self, response: Response) -> None:
+        """Close a response that is not handed on, so that its connection is free again."""
+        await self.runtime.close(self.library.body(response))
+
+
+class Host:
+    """What is known of one origin under one policy entry: circuit, budget, limits.
+
+    Attributes:
+        route: the pattern of the entry.
+        origin: scheme, host and port.
+    """
+
+    __slots__ = ("_learned", "_lock", "origin", "route")
+
+    def __init__(self, route: str, origin: str) -> None:
+        self.route = route
+        self.origin = origin
+        self._learned: dict[type, Any] = {}
+        self._lock = threading.Lock()
+
+    def learned(self, kind: type[T], make: Callable[[], T]) -> T:
+        """The one object of ``kind`` that belongs to this host, made at its first use."""
+        found: T | None = self._learned.get(kind)
+        if found is not None:
+            return found
+        with self._lock:
+            made: T = self._learned.setdefault(kind, make())
+            return made
+
+    def known(self, kind: type[T]) -> T | None:
+        """The object of ``kind``, if there is one yet."""
+        found: T | None = self._learned.get(kind)
+        return found
+
+    def everything(self) -> list[Any]:
+        """All that was learned, in the order in which it was."""
+        return list(self._learned.values())
+
+
+Sender: TypeAlias = Callable[[Any], Coroutine[Any, Any, Response]]
+Handler: TypeAlias = Callable[[Call], Coroutine[Any, Any, Response]]
+
+
+class Middleware(Protocol):
+    """A stage of a pipeline: does its work around ``proceed``, the rest of the pipeline.
+
+    It is frozen and keeps no state; what it learns lives with ``call.host``. A plain ``async def`` with these
+    two parameters is a middleware too. It awaits only ``call.runtime``, a store, and ``proceed``.
+    """
+
+    async def __call__(self, call: Call, proceed: Handler) -> Response:
+        """Answer ``call``, usually by what ``proceed`` answers."""
+        ...

@@ -1,0 +1,227 @@
+"""One request through its policy; no colour, no HTTP library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from resilient.caching.cache import Cache
+from resilient.call import INFINITE, Call, Handler, Host, Sender
+from resilient.errors import CallError
+from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
+from resilient.exchange import exchange
+from resilient.journey import Journey
+from resilient.mechanics.budget import Tokens
+from resilient.mechanics.circuit import Circuit
+from resilient.messages import URL, Request, Response, origin_of
+from resilient.options import EXTENSION, NO_OPTIONS, Options
+from resilient.outcome import Outcome, failure_of, outcome_of
+from resilient.pipeline.breaker import circuit_of
+from resilient.pipeline.compose import compose
+from resilient.policy import Policies, Policy
+from resilient.ports import HttpLibrary, Runtime
+from resilient.runtime.ambient import ambient_deadline
+from resilient.sinks import Sinks
+
+TRIP = "resilient.trip"
+"""The name under which a client's call travels in the extensions of its requests."""
+
+
+class Trip:
+    """One call of a client: what its redirects and rounds of authentication have in common.
+
+    Attributes:
+        journey: what happened so far.
+        streamed: whether the caller reads the body itself.
+    """
+
+    __slots__ = ("journey", "streamed")
+
+    def __init__(self, journey: Journey, streamed: bool) -> None:
+        self.journey = journey
+        self.streamed = streamed
+
+
+class Engine:
+    """Sends requests through the pipelines of their policies.
+
+    Args:
+        policies: which policy applies to which request, and what was learned so far.
+        runtime: how to wait.
+        library: the HTTP library of the requests.
+        cache: where answers are kept, None if nowhere.
+        name: the client's name in events.
+        sinks: who hears of events, None if nobody.
+    """
+
+    def __init__(
+        self,
+        policies: Policies,
+        runtime: Runtime,
+        library: HttpLibrary,
+        cache: Cache | None,
+        name: str,
+        sinks: Sinks | None,
+    ) -> None:
+        self.policies = policies
+        self.runtime = runtime
+        self.library = library
+        self.cache = cache
+        self.name = name
+        self.sinks = sinks
+        self._handlers: dict[str, Handler] = {}
+
+    def begin(self, streamed: bool) -> Trip:
+        """A call that starts now."""
+        return Trip(Journey(self.runtime.clock.now()), streamed)
+
+    async def handle(self, request: Request, send: Sender) -> Response:
+        """Answer ``request``; it is part of the call that it carries, or else a call of its own."""
+        trip: Trip | None = request.extensions.get(TRIP)
+        if trip is not None:
+            return await self._pass(request, send, trip)
+        trip = self.begin(streamed=True)
+        try:
+            response = await self._pass(request, send, trip)
+        except BaseException as error:
+            self.failed(trip, request, error)
+            raise
+        self.ended(trip, request, response)
+        return response
+
+    async def _pass(self, request: Request, send: Sender, trip: Trip) -> Response:
+        options: Options = request.extensions.get(EXTENSION, NO_OPTIONS)
+        route, policy = self.policies.find(request.method, request.url)
+        journey = trip.journey
+        journey.route = options.route or route
+        runtime = self.runtime
+        if options.idempotency_key is not None:
+            request = self.library.again(request, request.extensions, {"Idempotency-Key": options.idempotency_key})
+        call = Call(
+            request,
+            runtime,
+            self.library,
+            send,
+            self.policies.host(route, request.url),
+            journey,
+            budget=policy.effective_budget,
+            store=None if self.cache is None else self.cache.store(runtime),
+            record_to=self.sinks,
+            options=options,
+            streamed=trip.streamed,
+        )
+        if options.deadline is not None:
+            call.deadline = journey.started + options.deadline
+        call.deadline = min(call.deadline, ambient_deadline())
+        try:
+            response = await self._handler(route, policy)(call)
+        except CallError as error:
+            error.journey = journey
+            raise
+        response.extensions[EXTENSION] = journey
+        return response
+
+    def _handler(self, route: str, policy: Policy) -> Handler:
+        found = self._handlers.get(route)
+        if found is None:
+            found = self._handlers[route] = compose(policy.stages(), exchange)
+        return found
+
+    def ended(self, trip: Trip, request: Request, response: Response) -> None:
+        """Close the journey of a call that was answered."""
+        stale = (found := trip.journey.cache) is not None and found.result == "stale"
+        self._over(trip, request, Outcome.STALE if stale else Outcome.OK, response.status_code)
+
+    def failed(self, trip: Trip, request: Request, error: BaseException) -> None:
+        """Close the journey of a call that raised."""
+        meaning = failure_of(error, self.library.failures)
+        self._over(trip, request, outcome_of(meaning), None)
+
+    def _over(self, trip: Trip, request: Request, outcome: Outcome, status: int | None) -> None:
+        journey = trip.journey
+        journey.ended = self.runtime.clock.now()
+        if self.sinks is not None:
+            self.sinks(
+                CallEnded(
+                    client=self.name,
+                    route=journey.route,
+                    method=request.method,
+                    origin=origin_of(request.url),
+                    outcome=outcome,
+                    status=status,
+                    seconds=journey.ended - journey.started,
+                    attempts=len(journey.attempts),
+                )
+            )
+
+    def dressed(self, error: CallError) -> CallError:
+        """``error`` as one of the HTTP library's own."""
+        native = self.library.natives.get(type(error))
+        return error if native is None else error.dressed(native)
+
+    def describe(self, method: str, url: URL) -> str:
+        """The pipeline that applies to a request, the outermost stage first."""
+        route, policy = self.policies.find(method, url)
+        stages = [f"  {_shown(stage)}" for stage in policy.stages()]
+        budget = policy.effective_budget
+        if budget is not None:
+            stages.append(f"  (retries of a host share {budget})")
+        return "\n".join([f"{method} {origin_of(url)}{url.path}: policy {route!r}", *stages, "  send"])
+
+    def state(self) -> dict[str, State]:
+        """What is known of each origin: its circuit and its budget; by route and origin."""
+        now = self.runtime.clock.now()
+        found: dict[str, State] = {}
+        entries = dict(self.policies)
+        for host in self.policies.hosts():
+            known: dict[str, object] = {"route": host.route, "origin": host.origin}
+            if (circuit := host.known(Circuit)) is not None:
+                known["circuit"] = circuit.snapshot(now)
+            tokens, budget = host.known(Tokens), entries[host.route].effective_budget
+            if tokens is not None and budget is not None:
+                known["budget"] = tokens.snapshot(budget, now)
+            found[f"{host.route} {host.origin}"] = known
+        return found
+
+    def circuit(self, method: str, url: URL) -> CircuitHandle:
+        """The circuit of an origin, to be worked by hand."""
+        route, _ = self.policies.find(method, url)
+        return CircuitHandle(self.policies.host(route, url), self.sinks, self.runtime.clock.now)
+
+
+State: TypeAlias = Mapping[str, object]
+
+
+class CircuitHandle:
+    """The circuit of one origin, worked by hand."""
+
+    __slots__ = ("_host", "_now", "_sinks")
+
+    def __init__(self, host: Host, sinks: Sinks | None, now: Callable[[], float]) -> None:
+        self._host = host
+        self._sinks = sinks
+        self._now = now
+
+    @property
+    def state(self) -> str:
+        """``closed``, ``open``, ``half_open`` or ``isolated``."""
+        return circuit_of(self._host).state(self._now())
+
+    def isolate(self) -> None:
+        """Refuse every call to the origin until :meth:`close`."""
+        circuit_of(self._host).isolate()
+        self._tell(CircuitOpened(circuit=self._host.origin, open_for=INFINITE, cause="manual"))
+
+    def close(self) -> None:
+        """Let calls pass again and forget what was held against the origin."""
+        if circuit_of(self._host).close() is not None:
+            self._tell(CircuitClosed(circuit=self._host.origin))
+
+    def _tell(self, event: Event) -> None:
+        if self._sinks is not None:
+            self._sinks(event)
+
+
+def _shown(stage: object) -> str:
+    name = getattr(stage, "__name__", None)
+    return str(name) if name is not None else str(stage)

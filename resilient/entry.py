@@ -1,0 +1,61 @@
+"""What a store keeps under a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+Plain: TypeAlias = bool | int | float | str | bytes | tuple["Plain", ...] | Mapping[str, "Plain"] | None
+"""A value that every store can write and read back unchanged."""
+
+NOTHING: Mapping[str, Plain] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A value with the times that belong to it; instants are seconds since the epoch.
+
+    Attributes:
+        body: the value, encoded.
+        meta: what a reader must know to decode it.
+        stored_at: when it was written.
+        fresh_until: until then it is as good as new.
+        expires_at: after that a store must not give it back.
+        tags: names of the groups that it belongs to.
+    """
+
+    body: bytes
+    meta: Mapping[str, Plain] = field(default_factory=lambda: NOTHING)
+    stored_at: float
+    fresh_until: float
+    expires_at: float
+    tags: tuple[str, ...] = ()
+
+    def age(self, wall: float) -> float:
+        """Seconds since it was written; an entry from the future has age 0."""
+        return max(0.0, wall - self.stored_at)
+
+    def is_alive(self, wall: float) -> bool:
+        """Whether it may still be given back.
+
+        A wall clock that jumped back must not lengthen a life, so an entry from the future lives at most as
+        long as it was meant to from now on, and a minute at most before its time.
+        """
+        return wall < self.expires_at and self.stored_at - wall <= MAX_CLOCK_SKEW
+
+    def is_fresh(self, wall: float) -> bool:
+        """Whether it is as good as new."""
+        return wall < self.fresh_until and self.is_alive(wall)
+
+    def size(self) -> int:
+        """Bytes that it takes, about: the body, the metadata as text, and the object itself."""
+        return len(self.body) + sum(len(str(item)) for item in self.meta.items()) + ENTRY_OVERHEAD
+
+
+MAX_CLOCK_SKEW = 60.0
+"""Seconds; an entry written further in the future than this is not believed."""
+
+ENTRY_OVERHEAD = 512
+"""Bytes of bookkeeping that an entry in memory costs beside its body."""

@@ -1,0 +1,163 @@
+"""Every error of the library, in one tree. It knows no HTTP library.
+
+::
+
+    ResilientError
+    ├── ConfigurationError (ValueError)     an option is wrong; raised at construction
+    ├── CallError                           a call ended without an answer
+    │   ├── CircuitOpenError                the circuit refused it; nothing was sent
+    │   ├── DeadlineExceededError           the time for the whole call ran out
+    │   ├── AttemptTimeoutError             one attempt took too long
+    │   └── RateLimitedError                the origin's quota is used up; nothing was sent
+    ├── StoreError                          a cache store failed
+    │   ├── StoreUnavailableError           it did not answer, or not in time
+    │   └── CorruptEntryError               it answered something that cannot be an entry
+    ├── LockedError                         a call waits for a key that it holds itself
+    └── SuspendedError (RuntimeError)       a blocking client met an await that needs an event loop
+
+At the door of an HTTP library a ``CallError`` is dressed as one of that library's own errors too, so that
+``except httpx.HTTPError`` and ``except resilient.CallError`` both catch it. Errors carry data and pickle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resilient.journey import Journey
+
+
+def _revive(kind: type[ResilientError], args: tuple[object, ...], state: dict[str, Any]) -> ResilientError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ResilientError(Exception):
+    """The base of every error that this library raises itself."""
+
+    def __reduce__(self) -> tuple[Callable[..., ResilientError], tuple[object, ...]]:
+        return _revive, (type(self), self.args, self.__dict__.copy())
+
+
+class ConfigurationError(ResilientError, ValueError):
+    """An option is wrong: the message names the option, the value, and what would be right."""
+
+
+class CallError(ResilientError):
+    """A call ended without an answer.
+
+    Attributes:
+        journey: what happened during the call, or None before it started.
+    """
+
+    journey: Journey | None = None
+
+    def dressed(self, native: type[Self]) -> Self:
+        """The same error as an instance of ``native``, one of its subclasses that an HTTP library knows."""
+        error = native.__new__(native, *self.args)
+        error.args = self.args
+        error.__dict__.update(self.__dict__)
+        error.__cause__, error.__traceback__ = self.__cause__, self.__traceback__
+        error.__suppress_context__ = True
+        return error
+
+
+class CircuitOpenError(CallError):
+    """The circuit refused the call without sending it.
+
+    Attributes:
+        circuit: the name of the circuit, an origin.
+        retry_in: seconds until the next probe; infinite while the circuit is isolated by hand.
+    """
+
+    def __init__(self, circuit: str, retry_in: float) -> None:
+        when = "isolated by hand" if retry_in == float("inf") else f"open; next probe in {retry_in:.1f} s"
+        super().__init__(f"circuit {circuit!r} is {when}")
+        self.circuit, self.retry_in = circuit, retry_in
+
+
+class DeadlineExceededError(CallError):
+    """The time for the whole call, its waits and retries included, ran out.
+
+    Attributes:
+        timeout: seconds that the call had.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(f"the call did not end within its deadline of {timeout:.3g} s")
+        self.timeout = timeout
+
+
+class AttemptTimeoutError(CallError):
+    """One attempt took longer than its timeout.
+
+    Attributes:
+        timeout: seconds that the attempt had.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(f"the attempt did not end within {timeout:.3g} s")
+        self.timeout = timeout
+
+
+class RateLimitedError(CallError):
+    """No more may be sent to the origin for now, and waiting would go past the deadline; nothing was sent.
+
+    Attributes:
+        origin: scheme, host and port.
+        retry_in: seconds until something may be sent again.
+    """
+
+    def __init__(self, origin: str, retry_in: float) -> None:
+        super().__init__(f"nothing may be sent to {origin!r} for {retry_in:.1f} s")
+        self.origin, self.retry_in = origin, retry_in
+
+
+StoreTrouble: TypeAlias = Literal["timeout", "corrupt", "full", "busy", "readonly", "other"]
+"""What can be the matter with a store; a fixed set, fit for labels."""
+
+
+class StoreError(ResilientError):
+    """A cache store failed.
+
+    Attributes:
+        kind: what was the matter.
+    """
+
+    def __init__(self, *args: object, kind: StoreTrouble = "other") -> None:
+        super().__init__(*args)
+        self.kind: StoreTrouble = kind
+
+
+class StoreUnavailableError(StoreError):
+    """The store did not answer, or not in time."""
+
+
+class CorruptEntryError(StoreError):
+    """The store answered something that cannot be an entry."""
+
+
+class LockedError(ResilientError):
+    """A call waits for a key that it holds itself, which would never end.
+
+    Attributes:
+        key: the key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"this call already fills {key!r}; a fill must not ask for its own key")
+        self.key = key
+
+
+class SuspendedError(ResilientError, RuntimeError):
+    """A blocking client met an ``await`` that needs an event loop."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a blocking client cannot await: a middleware, callback or store given to it awaits real I/O; "
+            "use its blocking form, or the async client"
+        )

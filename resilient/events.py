@@ -1,0 +1,280 @@
+"""What the library says about itself: one frozen value an event, subscribed to by telemetry.
+
+Seconds are floats, counts are ints, names are low in cardinality; no event holds a header value, a query
+value, a body or a key in clear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from resilient.outcome import Failure, Outcome
+
+CacheResult = Literal["hit", "stale", "miss", "bypass", "collapsed", "error"]
+RetryStop = Literal["limit", "budget", "deadline", "not_idempotent", "body_not_replayable", "retry_after"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events; ``name`` is the same in spans, logs and live views."""
+
+    name: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Event):
+    """A call came to its end.
+
+    Attributes:
+        client: the client's name.
+        route: the pattern of the policy that applied, or the route named in the request's options.
+        method: the request's method.
+        origin: scheme, host and port.
+        outcome: how the caller sees it.
+        status: the answer's status, None without an answer.
+        seconds: how long it took.
+        attempts: how many requests were sent.
+    """
+
+    name: ClassVar[str] = "resilient.call"
+    client: str
+    route: str
+    method: str
+    origin: str
+    outcome: Outcome
+    status: int | None
+    seconds: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded(Event):
+    """One request was sent and answered, or failed.
+
+    Attributes:
+        number: 1 for the first attempt of a pass through the pipeline.
+        origin: scheme, host and port.
+        status: the answer's status, None without an answer.
+        failure: what the failure meant, None with an answer.
+        seconds: from the start of the attempt until its end; the body is part of it unless it is streamed.
+    """
+
+    name: ClassVar[str] = "resilient.attempt"
+    number: int
+    origin: str
+    status: int | None
+    failure: Failure | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried(Event):
+    """A failed attempt is followed by another one.
+
+    Attributes:
+        attempt: the number of the attempt that failed.
+        reason: why it counted as failed: ``5xx``, ``429`` or another status, or a failure's name.
+        delay: seconds until the next attempt.
+        asked: seconds that the origin asked for, None if it did not.
+    """
+
+    name: ClassVar[str] = "resilient.retry"
+    attempt: int
+    reason: str
+    delay: float
+    asked: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryExhausted(Event):
+    """A failed attempt is followed by no other.
+
+    Attributes:
+        attempts: how many were made.
+        reason: as in :class:`Retried`.
+        stop: what forbade another one.
+        retry_after: seconds that the origin asked for, None if it did not.
+    """
+
+    name: ClassVar[str] = "resilient.retry.exhausted"
+    attempts: int
+    reason: str
+    stop: RetryStop
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """A call waits before it is sent, until the origin's quota is filled again.
+
+    Attributes:
+        seconds: how long.
+    """
+
+    name: ClassVar[str] = "resilient.pause"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut(Event):
+    """An attempt or the whole call ran out of time.
+
+    Attributes:
+        what: which of the two.
+        timeout: seconds that it had.
+    """
+
+    name: ClassVar[str] = "resilient.timeout"
+    what: Literal["attempt", "deadline"]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected(Event):
+    """A policy refused to send.
+
+    Attributes:
+        by: what refused: the circuit, or a used-up quota.
+        origin: scheme, host and port.
+        retry_in: seconds until it may be tried again.
+    """
+
+    name: ClassVar[str] = "resilient.rejected"
+    by: Literal["circuit", "rate"]
+    origin: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitOpened(Event):
+    """Too many failures: the circuit refuses calls for a while.
+
+    Attributes:
+        circuit: the origin.
+        open_for: seconds.
+        cause: which rule tripped it, or ``probe`` for a failed probe, or ``manual``.
+    """
+
+    name: ClassVar[str] = "resilient.circuit.opened"
+    circuit: str
+    open_for: float
+    cause: Literal["run", "ratio", "slow", "probe", "manual"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitHalfOpened(Event):
+    """The open period is over: a probe may go.
+
+    Attributes:
+        circuit: the origin.
+    """
+
+    name: ClassVar[str] = "resilient.circuit.half_opened"
+    circuit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitClosed(Event):
+    """The origin answers again.
+
+    Attributes:
+        circuit: the origin.
+    """
+
+    name: ClassVar[str] = "resilient.circuit.closed"
+    circuit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FellBack(Event):
+    """A fallback answered in place of the origin.
+
+    Attributes:
+        to: what kind of fallback.
+        reason: what it replaced: a status, or a failure's name.
+    """
+
+    name: ClassVar[str] = "resilient.fallback"
+    to: Literal["response", "callable", "url"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheLookup(Event):
+    """A cache was asked.
+
+    Attributes:
+        result: what it said.
+        strategy: the strategy that asked.
+        age: seconds since the entry was stored, None without an entry.
+        ttl: seconds that it stays fresh, negative once stale, None without an entry.
+        detail: a word on why, one of a fixed set.
+    """
+
+    name: ClassVar[str] = "resilient.cache.lookup"
+    result: CacheResult
+    strategy: str
+    age: float | None = None
+    ttl: float | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheStored(Event):
+    """A value was written, or a word says why not.
+
+    Attributes:
+        strategy: the strategy that wrote it.
+        ttl: seconds that it stays fresh, None if it was not written.
+        detail: why it was not written, one of a fixed set.
+    """
+
+    name: ClassVar[str] = "resilient.cache.stored"
+    strategy: str
+    ttl: float | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFailed(Event):
+    """A store failed or was too slow; the call went on without it.
+
+    Attributes:
+        store: the store's name.
+        operation: what was asked of it.
+        kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``.
+    """
+
+    name: ClassVar[str] = "resilient.store.error"
+    store: str
+    operation: str
+    kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreEvicted(Event):
+    """Entries were dropped to make room.
+
+    Attributes:
+        store: the store's name.
+        entries: how many.
+    """
+
+    name: ClassVar[str] = "resilient.cache.evicted"
+    store: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundFailed(Event):
+    """Work in the background ended with an error, which nobody else will see.
+
+    Attributes:
+        kind: what the work was.
+        error: the qualified name of the exception's class.
+    """
+
+    name: ClassVar[str] = "resilient.background.failed"
+    kind: str
+    error: str

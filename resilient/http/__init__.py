@@ -1,0 +1,1 @@
+"""What HTTP says, as pure functions of values: no clock, no store, the paragraph cited beside each rule."""

@@ -1,0 +1,114 @@
+"""Whether an answer may be kept, and what of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+STORABLE_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414})
+"""Answers that may stand for a later one (RFC 9110 section 15.1), less those that say the server failed."""
+
+_OF_ONE_CONNECTION = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
+        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+"""Fields that belong to one connection and are not kept (RFC 9111 section 3.1)."""
+
+_NEVER_KEPT = _OF_ONE_CONNECTION | {"set-cookie"}
+"""Set-Cookie is a credential; left out on purpose, unlike RFC 9111 section 7.3 allows."""
+
+_SELECTS_SAFELY = frozenset({"accept-encoding"})
+
+
+def why_not_asked(method: str, fields: Mapping[str, bool], directives: Mapping[str, str | None]) -> str | None:
+    """Why a request goes past the cache, None if it does not.
+
+    Args:
+        method: the request's method.
+        fields: for some names in lower case, whether the request carries such a field.
+        directives: its Cache-Control.
+    """
+    if method not in ("GET", "HEAD"):
+        return "method"
+    if "no-store" in directives:  # RFC 9111 section 5.2.1.5
+        return "request-no-store"
+    if "no-cache" in directives:  # RFC 9111 section 5.2.1.4
+        return "request-no-cache"
+    if fields.get("range"):
+        return "range"
+    if any(fields.get(name) for name in CONDITIONS):  # RFC 9110 section 13.1
+        return "conditional"
+    if fields.get("content-length") or fields.get("transfer-encoding"):
+        return "request-body"
+    return None
+
+
+CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range")
+ASKED_FIELDS = ("range", "content-length", "transfer-encoding", *CONDITIONS)
+"""The fields that :func:`why_not_asked` wants to know of."""
+
+
+def why_not_stored(
+    method: str, status: int, directives: Mapping[str, str | None], vary: Sequence[str], content_type: str
+) -> str | None:
+    """Why an answer is not kept, None if it may be (RFC 9111 section 3, for a private cache with a ttl given).
+
+    Args:
+        method: the request's method.
+        status: the answer's status.
+        directives: the answer's Cache-Control.
+        vary: the names in its Vary fields.
+        content_type: its Content-Type, empty if there is none.
+    """
+    if method != "GET":
+        return "method"
+    if status not in STORABLE_STATUSES:
+        return "status"
+    if "no-store" in directives:  # section 5.2.2.5
+        return "no-store"
+    if "no-cache" in directives:  # section 5.2.2.4: not without asking the origin, which this cache cannot yet
+        return "no-cache"
+    if any(name.strip().lower() not in _SELECTS_SAFELY for name in vary):  # section 4.1
+        return "vary"
+    if content_type.partition(";")[0].strip().lower() == "text/event-stream":
+        return "event-stream"
+    return None
+
+
+def is_complete(length: int, content_length: str | None, framed: bool) -> bool:
+    """Whether a body of ``length`` bytes is all of it (RFC 9112 section 8).
+
+    Args:
+        length: bytes received.
+        content_length: the Content-Length field, None if there is none.
+        framed: whether the end of the body was marked otherwise, by chunks or an HTTP/2 frame; a body that ends
+            with its connection cannot be told from one that was cut off.
+    """
+    if content_length is None:
+        return framed
+    return content_length.isascii() and content_length.isdigit() and int(content_length) == length
+
+
+def kept_fields(raw: Iterable[tuple[bytes, bytes]], connection: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """The fields of an answer that are kept with it.
+
+    Args:
+        raw: all of them, in order.
+        connection: the names in its Connection fields, which belong to the connection too.
+    """
+    left_out = _NEVER_KEPT | {name.strip().lower() for name in connection}
+    return [(name, value) for name, value in raw if name.decode("latin-1").lower() not in left_out]
+
+
+def is_acceptable(content_encoding: str | None, accept_encoding: str | None) -> bool:
+    """Whether a client that asked with ``accept_encoding`` can read a body coded so (RFC 9110 section 12.5.3)."""
+    codings = [coding.strip().lower() for coding in (content_encoding or "").split(",") if coding.strip()]
+    if not codings or codings == ["identity"]:
+        return True
+    accepted: dict[str, bool] = {}
+    for member in (accept_encoding or "").split(","):
+        name, _, parameters = member.partition(";")
+        weight = parameters.replace(" ", "").lower().removeprefix("q=")
+        accepted[name.strip().lower()] = weight.strip("0.") != "" or not parameters.strip()
+    return all(accepted.get(coding, accepted.get("*", False)) for coding in codings)

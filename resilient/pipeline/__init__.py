@@ -1,0 +1,1 @@
+"""The middlewares of a call, one a room; they never import each other."""

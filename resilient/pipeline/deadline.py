@@ -1,0 +1,70 @@
+"""The time for a whole call."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+from resilient.call import Call, Handler
+from resilient.durations import Duration
+from resilient.messages import Response, Unasked
+from resilient.settings import put_seconds, settings
+
+
+@settings
+class Deadline:
+    """End the call once ``timeout`` has passed, waits between attempts included.
+
+    The deadline is an instant that travels with the call: nothing is cancelled from outside. Whatever waits
+    (a phase of the connection, a back-off, a store) waits no longer than the time left and then raises, so a
+    fallback or a stale answer further out still answers.
+
+    Args:
+        timeout: for the whole call, redirects included.
+        header: sent with each attempt, if given: the name of a header field that tells the origin how many
+            whole milliseconds are left.
+        named: whether somebody asked for it. One that nobody asked for never cuts a timeout that the caller gave.
+
+    Raises:
+        DeadlineExceededError: the time ran out; nothing more was sent.
+    """
+
+    timeout: Duration = field(kw_only=False)
+    header: str | None = None
+    named: bool = True
+
+    def __post_init__(self) -> None:
+        put_seconds(self, timeout=self.timeout)
+
+    @property
+    def seconds(self) -> float:
+        """The timeout in seconds."""
+        return self.timeout  # type: ignore[return-value] # parsed when the object was made
+
+    async def __call__(self, call: Call, proceed: Handler) -> Response:
+        """Set the deadline, unless the request's own options did."""
+        if call.options.deadline is None:
+            seconds = self.seconds if self.named else _at_least_what_was_given(self.seconds, call)
+            ends = call.journey.started + seconds
+            if ends < call.deadline:
+                call = call.due(ends)
+        if self.header is not None:
+            call = call.sending(_with_time_left(call, self.header))
+        return await proceed(call)
+
+
+def _at_least_what_was_given(seconds: float, call: Call) -> float:
+    """A default never undercuts a timeout that the caller or an SDK gave."""
+    given = call.request.extensions.get("timeout")
+    if not given or isinstance(given, Unasked):
+        return seconds
+    phases = [float("inf") if phase is None else phase for phase in given.values()]
+    return max([seconds, *phases])
+
+
+def _with_time_left(call: Call, header: str) -> Any:
+    async def send(request: Any) -> Response:
+        left = str(max(0, int(call.time_left * 1000)))
+        return await call.send(call.library.again(request, request.extensions, {header: left}))
+
+    return send

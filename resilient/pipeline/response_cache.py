@@ -1,0 +1,286 @@
+"""Answers that were given before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from dataclasses import field
+from functools import partial
+from hashlib import blake2b
+from typing import Any, Self
+
+from resilient.caching.guard import Guard
+from resilient.caching.slot import Fill, Strategy
+from resilient.caching.strategies.failover import Failover
+from resilient.caching.strategies.simple import Simple
+from resilient.call import INFINITE, Call, Handler
+from resilient.durations import Duration, seconds_of
+from resilient.entry import Entry, Plain
+from resilient.errors import ConfigurationError, DeadlineExceededError
+from resilient.events import CacheLookup, CacheResult, CacheStored
+from resilient.http.directives import cache_control
+from resilient.http.storing import (
+    ASKED_FIELDS,
+    is_acceptable,
+    is_complete,
+    kept_fields,
+    why_not_asked,
+    why_not_stored,
+)
+from resilient.messages import Request, Response
+from resilient.outcome import Failure, is_failed_status
+from resilient.settings import settings
+
+CREDENTIAL_HEADERS = ("authorization", "cookie", "x-api-key", "api-key")
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of the longest body that is kept."""
+
+
+@settings
+class ResponseCache:
+    """Keep answers to GET, and answer GET and HEAD from them.
+
+    Kept is the raw body with its header fields, less Set-Cookie and those of the connection. An answer is
+    private to the credentials that asked for it. Not kept: what says ``no-store`` or ``no-cache``, partial
+    content, event streams, answers that vary by more than Accept-Encoding, incomplete bodies, and bodies above
+    8 MiB. A streamed answer passes through while it is kept.
+
+    Args:
+        ttl: how long an answer is kept and served; replaces the freshness that the answer states.
+        strategy: when a kept answer is served, in place of ``ttl``.
+        credential_headers: fields whose values say whose answer it is.
+
+    Raises:
+        ConfigurationError: neither ``ttl`` nor ``strategy`` is given, or both.
+    """
+
+    ttl: Duration | None = None
+    strategy: Strategy | None = None
+    credential_headers: Collection[str] = field(default=CREDENTIAL_HEADERS)
+
+    def __post_init__(self) -> None:
+        if (self.ttl is None) == (self.strategy is None):
+            raise ConfigurationError(
+                f"ResponseCache(ttl={self.ttl!r}, strategy={self.strategy!r}) is not right; give one of the two, "
+                "such as ttl='5m'"
+            )
+        if self.ttl is not None:
+            object.__setattr__(self, "strategy", Simple(seconds_of(self.ttl, option="ttl")))
+        names = tuple(sorted(name.lower() for name in self.credential_headers))
+        object.__setattr__(self, "credential_headers", names)
+
+    @classmethod
+    def failover(cls, *, ttl: Duration, credential_headers: Collection[str] = CREDENTIAL_HEADERS) -> Self:
+        """Always ask the origin; if that fails, answer by the last good answer of the past ``ttl``.
+
+        A failure is an error of the call, refusals and timeouts included, or an answer of 500 and above. An
+        answer that says ``must-revalidate`` is not kept, since it must not be served stale.
+        """
+        return cls(strategy=Failover(seconds_of(ttl, option="ttl")), credential_headers=credential_headers)
+
+    async def __call__(self, call: Call, proceed: Handler) -> Response:
+        """Answer from what is kept, where the strategy says so, else by what ``proceed`` answers."""
+        request = call.request
+        if request.method not in ("GET", "HEAD") or call.store is None or call.options.cache is False:
+            return await proceed(call)
+        headers = request.headers
+        reason = why_not_asked(
+            request.method,
+            {name: name in headers for name in ASKED_FIELDS},
+            cache_control(headers.get_list("cache-control")),
+        )
+        if reason is not None:
+            return await _past(call, proceed, reason)
+        guard = Guard(call.store, call.runtime, call.record)
+        secret = await guard.secret()
+        if secret is None:
+            return await _past(call, proceed, "store")
+        strategy = self.strategy
+        assert strategy is not None  # made in __post_init__
+        slot = ResponseSlot(call, guard, key_of(request, secret, self._partition(call)), strategy.name)
+        try:
+            return await strategy(slot, partial(proceed, call))
+        finally:
+            slot.tell_if_missed()
+
+    def _partition(self, call: Call) -> bytes:
+        """Whose answers these are: what was named in the request's options, else the credentials."""
+        if call.options.partition is not None:
+            return b"named:" + call.options.partition.encode()
+        headers = call.request.headers
+        parts = [f"{name}:{headers.get(name)}" for name in self.credential_headers if name in headers]
+        return "\n".join(parts).encode("utf-8", "surrogateescape")
+
+
+async def _past(call: Call, proceed: Handler, reason: str) -> Response:
+    call.record(CacheLookup(result="bypass", strategy="none", detail=reason))
+    return await proceed(call)
+
+
+def key_of(request: Request, secret: bytes, partition: bytes) -> str:
+    """The key of a request's answer: digests that only ``secret`` can make, so that nothing leaks from a key."""
+    url = str(request.url).partition("#")[0].encode("utf-8", "surrogateescape")
+    owner = blake2b(partition, key=secret, digest_size=16).hexdigest() if partition else "everybody"
+    return f"http:{blake2b(url, key=secret, digest_size=16).hexdigest()}:{owner}"
+
+
+class ResponseSlot:
+    """The place of one request's answer."""
+
+    __slots__ = ("_call", "_guard", "_key", "_strategy", "_told")
+
+    def __init__(self, call: Call, guard: Guard, key: str, strategy: str) -> None:
+        self._call = call
+        self._guard = guard
+        self._key = key
+        self._strategy = strategy
+        self._told = False
+
+    async def read(self) -> Entry | None:
+        """The kept answer, unless this client could not decode it."""
+        entry = await self._guard.get(self._key)
+        if entry is None:
+            return None
+        coding = dict(_fields(entry)).get(b"content-encoding", b"").decode("latin-1")
+        return entry if is_acceptable(coding, self._call.request.headers.get("accept-encoding")) else None
+
+    def serve(self, entry: Entry, result: CacheResult) -> Response:
+        """A new response like the kept one, with its age (RFC 9111 section 5.1)."""
+        wall = self._call.runtime.clock.wall()
+        age = entry.age(wall)
+        self._told = True
+        self._call.record(CacheLookup(result=result, strategy=self._strategy, age=age, ttl=entry.fresh_until - wall))
+        headers = [(name, value) for name, value in _fields(entry) if name != b"age"]
+        headers.append((b"age", str(int(age)).encode()))
+        body = b"" if self._call.request.method == "HEAD" else entry.body
+        status = entry.meta["status"]
+        assert isinstance(status, int)
+        return self._call.library.response(status, headers, body)
+
+    async def put(self, value: Response, *, fresh_for: float, keep_for: float) -> Entry | None:
+        """Keep the answer if it may be kept: now if its body was read, else once the caller has read it."""
+        headers = value.headers
+        directives = cache_control(headers.get_list("cache-control"))
+        reason = why_not_stored(
+            self._call.request.method,
+            value.status_code,
+            directives,
+            headers.get_list("vary", split_commas=True),
+            headers.get("content-type", ""),
+        )
+        if reason is None and self._strategy == Failover.name and "must-revalidate" in directives:
+            reason = "must-revalidate"
+        if reason is not None:
+            self._not_kept(reason)
+            return None
+        keep = partial(self.keep, value, fresh_for, keep_for)
+        body = self._call.library.body(value)
+        if body.content is not None:
+            return await keep(body.content)
+        body.watch(Tee(keep, self._not_kept))
+        return None
+
+    async def keep(self, value: Response, fresh_for: float, keep_for: float, content: bytes) -> Entry | None:
+        """Write the answer with its whole raw body."""
+        headers = value.headers
+        version = value.extensions.get("http_version", b"")
+        framed = "transfer-encoding" in headers or version in (b"HTTP/2", b"HTTP/3") or value.status_code == 204
+        if not is_complete(len(content), headers.get("content-length"), framed):
+            self._not_kept("incomplete")
+            return None
+        if len(content) > MAX_BODY:
+            self._not_kept("too-large")
+            return None
+        kept = kept_fields(headers.raw, headers.get_list("connection", split_commas=True))
+        meta: dict[str, Plain] = {
+            "status": value.status_code,
+            "headers": tuple((name.lower(), field) for name, field in kept),
+        }
+        wall = self._call.runtime.clock.wall()
+        entry = Entry(body=content, meta=meta, stored_at=wall, fresh_until=wall + fresh_for, expires_at=wall + keep_for)
+        if await self._guard.set(self._key, entry):
+            self._call.record(CacheStored(strategy=self._strategy, ttl=fresh_for))
+        return entry
+
+    def _not_kept(self, reason: str) -> None:
+        self._call.record(CacheStored(strategy=self._strategy, detail=reason))
+
+    def is_failure(self, value: Response) -> bool:
+        """Whether the origin failed."""
+        return is_failed_status(value.status_code)
+
+    def excuses(self, error: Exception) -> bool:
+        """Whether a kept answer may stand in: for whatever kept the origin from answering, not for a bug."""
+        return self._call.failure_of(error) not in (Failure.OTHER, Failure.INVALID)
+
+    async def discard(self, value: Response) -> None:
+        """Close an answer that is not handed on."""
+        await self._call.discard(value)
+
+    async def once(self, fill: Fill[tuple[Response, Entry | None]]) -> Response:
+        """Ask the origin once for all who miss at once; who asks alone if what comes cannot be shared.
+
+        A streamed call never leads: what it reads, and when, is its caller's affair.
+        """
+        if self._call.streamed or self._call.request.method != "GET":
+            return (await fill())[0]
+        left = self._call.time_left
+        timeout = None if left == INFINITE else left
+        own: list[Response] = []
+
+        async def mine() -> tuple[Response, Entry | None]:
+            made = await fill()
+            own.append(made[0])
+            return made
+
+        leads = False
+        try:
+            (_, entry), leads = await self._call.runtime.share(self._key, mine, timeout)
+        except TimeoutError:
+            raise DeadlineExceededError(self._call.deadline - self._call.journey.started) from None
+        except DeadlineExceededError:
+            if own:
+                raise
+            entry = None  # the leader's time was over, not ours
+        if leads:
+            return own[0]
+        return (await fill())[0] if entry is None else self.serve(entry, "collapsed")
+
+    def tell_if_missed(self) -> None:
+        """Record a miss, unless something was served."""
+        if not self._told:
+            self._call.record(CacheLookup(result="miss", strategy=self._strategy))
+
+
+class Tee:
+    """Keeps the pieces of a streamed body as they pass, up to the longest body that is kept."""
+
+    __slots__ = ("_chunks", "_keep", "_length", "_not_kept")
+
+    def __init__(self, keep: Callable[[bytes], Coroutine[Any, Any, object]], not_kept: Callable[[str], None]) -> None:
+        self._keep = keep
+        self._not_kept = not_kept
+        self._chunks: list[bytes] = []
+        self._length = 0
+
+    def chunk(self, data: bytes) -> None:
+        """One more piece."""
+        self._length += len(data)
+        if self._length > MAX_BODY:
+            self._chunks.clear()
+        else:
+            self._chunks.append(data)
+
+    async def ended(self, complete: bool, error: BaseException | None) -> None:
+        """Keep the body if all of it was read."""
+        if not complete:
+            self._not_kept("incomplete")
+        elif self._length > MAX_BODY:
+            self._not_kept("too-large")
+        else:
+            await self._keep(b"".join(self._chunks))
+
+
+def _fields(entry: Entry) -> Iterable[tuple[bytes, bytes]]:
+    headers = entry.meta["headers"]
+    assert isinstance(headers, tuple | list)
+    return headers  # type: ignore[return-value] # written as pairs of bytes by keep()

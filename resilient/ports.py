@@ -1,0 +1,211 @@
+"""What the core asks of the world: time, waiting, stores, telemetry, and an HTTP library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from resilient.entry import Entry
+from resilient.errors import CallError
+from resilient.events import Event
+from resilient.messages import Body, Request, Response
+from resilient.outcome import Failure
+
+T = TypeVar("T")
+Job: TypeAlias = Callable[[], Coroutine[Any, Any, T]]
+"""Makes the coroutine that does the work; a factory, so that work that never starts warns of nothing."""
+
+
+class Clock(Protocol):
+    """Time, and the two ways in which a thread waits for it."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never jumps; its zero means nothing."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread for ``seconds``."""
+        ...
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        """Block this thread until ``event`` is set, at most ``timeout`` seconds; whether it was set."""
+        ...
+
+    async def asleep(self, seconds: float) -> None:
+        """Suspend this task for ``seconds``."""
+        ...
+
+
+class Signal(Protocol):
+    """The one waiting primitive: a bell that rings once."""
+
+    def set(self) -> None:
+        """Ring it; from any thread."""
+        ...
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the ring, at most ``timeout`` seconds; whether it rang."""
+        ...
+
+
+class Runtime(Protocol):
+    """How a colour waits. The blocking one never suspends, so that a coroutine runs to its end in one step."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def signal(self) -> Signal:
+        """A bell that the caller waits for."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait ``seconds``."""
+        ...
+
+    async def within(self, seconds: float, job: Job[T]) -> T:
+        """Run ``job``; after ``seconds`` cancel it, where the colour can.
+
+        Raises:
+            TimeoutError: the time ran out first.
+        """
+        ...
+
+    async def read(self, body: Body, ends: float) -> bytes:
+        """Read all of ``body`` and close it.
+
+        Raises:
+            TimeoutError: the instant ``ends`` came first.
+        """
+        ...
+
+    async def close(self, body: Body) -> None:
+        """Close ``body``, read or not."""
+        ...
+
+    def choose(self, blocking: T, tasks: T) -> T:
+        """The one of two values that belongs to this colour."""
+        ...
+
+    async def share(self, key: str, job: Job[T], timeout: float | None = None) -> tuple[T, bool]:
+        """Run ``job`` once for everybody who asks for ``key`` while it runs.
+
+        Args:
+            key: what the work is for.
+            job: the work; only the first asker's is run.
+            timeout: seconds that this asker waits at most; the work goes on while anybody waits.
+
+        Returns:
+            What the job returned, and whether it was this asker's.
+
+        Raises:
+            TimeoutError: the time ran out first.
+            LockedError: the job asks for its own key.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Entries under keys, for a while. Safe to call from many threads.
+
+    Every method raises only :class:`resilient.errors.StoreError`.
+    """
+
+    @property
+    def name(self) -> str:
+        """A short name for events and metrics."""
+        ...
+
+    def secret(self) -> bytes:
+        """A random secret of 32 bytes kept beside the entries, for digests of credentials in keys."""
+        ...
+
+    def get(self, key: str) -> Entry | None:
+        """The entry, unless there is none or it has expired."""
+        ...
+
+    def set(self, key: str, entry: Entry) -> None:
+        """Write the entry; it is there for every later ``get``, of other processes too where they share."""
+        ...
+
+    def delete(self, key: str) -> bool:
+        """Remove the entry; whether there was one."""
+        ...
+
+    def scan(self, prefix: str = "") -> Iterator[str]:
+        """The keys that start with ``prefix`` and have not expired."""
+        ...
+
+    def clear(self) -> None:
+        """Remove everything but the secret."""
+        ...
+
+    def close(self) -> None:
+        """Write what is waiting and let go of files and connections; a second close does nothing."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """The same as :class:`Store` for tasks. Safe to call from many event loops."""
+
+    @property
+    def name(self) -> str: ...
+    async def secret(self) -> bytes: ...
+    async def get(self, key: str) -> Entry | None: ...
+    async def set(self, key: str, entry: Entry) -> None: ...
+    async def delete(self, key: str) -> bool: ...
+    def scan(self, prefix: str = "") -> AsyncIterator[str]: ...
+    async def clear(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StorePair:
+    """One store as both colours see it.
+
+    Attributes:
+        blocking: for threads.
+        tasks: for event loops.
+    """
+
+    blocking: Store
+    tasks: AsyncStore
+
+
+class Telemetry(Protocol):
+    """Somebody who wants to know."""
+
+    def record(self, event: Event) -> None:
+        """Called for every event, on the thread where it happens; must not block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLibrary:
+    """An HTTP library as a value: its errors by meaning, and how its messages are made.
+
+    Attributes:
+        name: its import name.
+        failures: what its exceptions mean.
+        natives: our call errors as its own kind of errors.
+        response: makes an answer of a status, header fields and a raw body.
+        again: the same request with other extensions, and with these header fields in place of its own.
+        elsewhere: a GET of the request for another address, without its body and, at another origin, without
+            its credentials.
+        rewind: makes a request's body ready to be sent again; False if that cannot be.
+        body: the body of an answer; makes the answer's stream one where it is none yet.
+    """
+
+    name: str
+    failures: Mapping[type[Exception], Failure]
+    natives: Mapping[type[CallError], type[CallError]]
+    response: Callable[[int, list[tuple[bytes, bytes]], bytes], Response]
+    again: Callable[[Any, Mapping[str, Any], Mapping[str, str]], Request]
+    elsewhere: Callable[[Any, str], Request]
+    rewind: Callable[[Any], bool]
+    body: Callable[[Any], Body]

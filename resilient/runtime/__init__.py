@@ -1,0 +1,1 @@
+"""The only rooms with a colour: how threads and tasks wait, and what stands on waiting."""

@@ -1,0 +1,87 @@
+"""Option objects: immutable, keyword-only, and clear about what is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn, TypeVar, dataclass_transform
+
+from resilient.durations import Duration, seconds_of
+from resilient.errors import ConfigurationError
+
+C = TypeVar("C")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def settings(cls: type[C]) -> type[C]:
+    """A frozen, slotted, keyword-only dataclass whose unknown options are refused by name."""
+    made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    build: Callable[..., None] = made.__init__
+    known = tuple(one.name for one in fields(made) if one.init)  # type: ignore[arg-type] # made by dataclass()
+
+    @functools.wraps(build)
+    def __init__(self: C, *args: Any, **given: Any) -> None:
+        for name, value in given.items():
+            if name not in known:
+                unknown_option(made.__name__, name, value, known)
+        build(self, *args, **given)
+
+    made.__init__ = __init__  # type: ignore[method-assign, assignment] # the same signature, checked first
+    return made
+
+
+def unknown_option(owner: str, name: str, value: object, known: Collection[str]) -> NoReturn:
+    """Refuse an option that does not exist.
+
+    Raises:
+        ConfigurationError: always; names the option, the value and the nearest option there is.
+    """
+    raise ConfigurationError(f"{owner} has no option {name!r} (given {value!r}); {nearest(name, known)}")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """A hint at the known name that ``name`` most resembles, else all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+
+
+def at_least(minimum: float, **options: float) -> None:
+    """Refuse an option below ``minimum``, or one that is no number.
+
+    Raises:
+        ConfigurationError: names the option and the value.
+    """
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= minimum:
+            raise ConfigurationError(f"{name}={value!r} is not right; give a number of at least {minimum:g}")
+
+
+def whole(minimum: int, **options: int) -> None:
+    """Refuse an option that is no whole number of at least ``minimum``.
+
+    Raises:
+        ConfigurationError: names the option and the value.
+    """
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise ConfigurationError(f"{name}={value!r} is not right; give a whole number of at least {minimum}")
+
+
+def share(**options: float) -> None:
+    """Refuse an option that is not above 0 and at most 1.
+
+    Raises:
+        ConfigurationError: names the option and the value.
+    """
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+            raise ConfigurationError(f"{name}={value!r} is not right; give a share above 0 and at most 1")
+
+
+def put_seconds(settings_object: object, **durations: Duration | None) -> None:
+    """Write durations, as seconds, into a frozen option object that is being made."""
+    for name, duration in durations.items():
+        seconds = None if duration is None else seconds_of(duration, option=name)
+        object.__setattr__(settings_object, name, seconds)

@@ -1,0 +1,146 @@
+"""Every store, in both colours, behind one colour-neutral face."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resilient.entry import Entry
+from resilient.stores.registry import open_store
+from resilient.testing import FakeClock
+
+ROOT = Path(__file__).parents[2]
+NO_HURRY = {"write_wait": "60s", "busy_timeout": "60s"}
+"""Waits that a busy machine does not cut short."""
+
+
+class Face:
+    """A store as plain functions; the asynchronous one runs in an event loop of the test's own."""
+
+    def __init__(self, pair, colour, runner):
+        self.pair, self.colour = pair, colour
+        self.tasks = colour == "tasks"
+        self._store = pair.tasks if self.tasks else pair.blocking
+        self._runner = runner
+
+    def __getattr__(self, name):
+        method = getattr(self._store, name)
+        if not self.tasks:
+            return method
+        return lambda *args: self._runner.run(method(*args))
+
+    def scan(self, *args):
+        if not self.tasks:
+            return list(self._store.scan(*args))
+
+        async def collect():
+            return [key async for key in self._store.scan(*args)]
+
+        return self._runner.run(collect())
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture(params=["memory", "disk"])
+def url(request, folder):
+    return "mem://" if request.param == "memory" else f"disk://{folder}"
+
+
+@pytest.fixture
+def options(url):
+    return NO_HURRY if url.startswith("disk") else {}
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def pair(url, options, clock, events):
+    pair = open_store(url, clock=clock, record=events.append, **options)
+    yield pair
+    pair.blocking.close()
+
+
+@pytest.fixture(params=["blocking", "tasks"])
+def store(request, pair):
+    with asyncio.Runner() as runner:
+        yield Face(pair, request.param, runner)
+
+
+@pytest.fixture
+def make(clock):
+    """Makes an entry that is written now and lives for ``ttl`` seconds."""
+
+    def make(body=b"value", ttl=60.0, **more):
+        now = clock.wall()
+        return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl, **more)
+
+    return make
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Starts Python on a text, with warnings as errors, in a process of its own."""
+
+    def start(text, *args, umask=-1):
+        path = tmp_path / f"script{len(list(tmp_path.glob('script*')))}.py"
+        path.write_text(PRELUDE + text)
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "adapters")])
+        return subprocess.Popen(
+            [sys.executable, "-X", "dev", "-W", "error", str(path), *map(str, args)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+            umask=umask,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+
+    started = []
+
+    def tracked(*args, **options):
+        started.append(start(*args, **options))
+        return started[-1]
+
+    yield tracked
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+PRELUDE = """
+import asyncio, os, signal, sys, threading, time, warnings
+from resilient.entry import Entry
+from resilient.stores.registry import open_store
+
+def entry(body, ttl=3600.0):
+    now = time.time()
+    return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl)
+
+def opened(folder, **options):
+    return open_store(f"disk://{folder}", **{"write_wait": "60s", "busy_timeout": "60s", **options})
+
+"""
+
+
+def ends_well(process, timeout=60):
+    """What ``process`` wrote, once it ended with success and without a word of complaint."""
+    out, err = process.communicate(timeout=timeout)
+    assert process.returncode == 0, err
+    assert err == ""
+    return out
