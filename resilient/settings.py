@@ -47,39 +47,6 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
 
 
-def at_least(minimum: float, **options: float) -> None:
-    """Refuse an option below ``minimum``, or one that is no number.
-
-    Raises:
-        ConfigurationError: names the option and the value.
-    """
-    for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= minimum:
-            raise ConfigurationError(f"{name}={value!r} is not right; give a number of at least {minimum:g}")
-
-
-def whole(minimum: int, **options: int) -> None:
-    """Refuse an option that is no whole number of at least ``minimum``.
-
-    Raises:
-        ConfigurationError: names the option and the value.
-    """
-    for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ConfigurationError(f"{name}={value!r} is not right; give a whole number of at least {minimum}")
-
-
-def share(**options: float) -> None:
-    """Refuse an option that is not above 0 and at most 1.
-
-    Raises:
-        ConfigurationError: names the option and the value.
-    """
-    for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-            raise ConfigurationError(f"{name}={value!r} is not right; give a share above 0 and at most 1")
-
-
 def put_seconds(settings_object: object, **durations: Duration | None) -> None:
     """Write durations, as seconds, into a frozen option object that is being made."""
     for name, duration in durations.items():

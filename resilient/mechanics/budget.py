@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
-from resilient.mechanics.checks import is_number, need
+from resilient.checks import is_number, need
+from resilient.settings import settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@settings
 class Budget:
     """How many extra attempts one host may be sent; retries and hedges share it.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from resilient.mechanics.checks import is_count, is_number, need
+from resilient.checks import is_count, is_number, need
 
 State: TypeAlias = Literal["closed", "open", "half_open", "isolated"]
 Cause: TypeAlias = Literal["run", "ratio", "slow", "probe", "manual"]

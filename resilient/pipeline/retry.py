@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from resilient.call import INFINITE, Call, Handler
+from resilient.checks import is_count, need
 from resilient.durations import Duration
 from resilient.errors import ConfigurationError, DeadlineExceededError, RateLimitedError
 from resilient.events import Paused, Rejected, Retried, RetryExhausted, RetryStop
@@ -18,7 +19,7 @@ from resilient.mechanics.budget import Budget, Tokens
 from resilient.mechanics.retry_after import pause_asked, retry_after
 from resilient.messages import Response
 from resilient.outcome import Failure, is_throttled_status
-from resilient.settings import put_seconds, settings, whole
+from resilient.settings import put_seconds, settings
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -78,7 +79,7 @@ class Retry:
         if self.max_attempts is None and self.stop is None:
             object.__setattr__(self, "max_attempts", 3)
         if self.max_attempts is not None:
-            whole(1, max_attempts=self.max_attempts)
+            need(is_count(self.max_attempts), "max_attempts", self.max_attempts, "a whole number of at least 1")
         put_seconds(self, base=self.base, cap=self.cap)
         if self.jitter not in ("full", "decorrelated"):
             raise ConfigurationError(f"jitter={self.jitter!r} is not right; give 'full' or 'decorrelated'")

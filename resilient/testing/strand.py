@@ -7,8 +7,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+from resilient.testing.virtual import is_plumbing
 
 T = TypeVar("T")
 
@@ -104,10 +105,5 @@ class Strand(Generic[T]):
         if frame is None:
             return f"thread {self.name!r}"
         stack = traceback.extract_stack(frame)
-        at = next((at for at in reversed(stack) if at.filename not in _WAITING), stack[-1])
+        at = next((at for at in reversed(stack) if not is_plumbing(at.filename)), stack[-1])
         return f"thread {self.name!r} at {at.filename}:{at.lineno}, in {at.name}"
-
-
-_WAITING = {threading.__file__} | {
-    str(Path(__file__).with_name(f"{name}.py")) for name in ("strand", "threads", "virtual")
-}

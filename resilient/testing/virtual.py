@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from pathlib import Path
 from typing import Protocol
 
+import resilient.runtime
+import resilient.testing
 from resilient.errors import ResilientError
 from resilient.testing.clock import NEW_YEAR_2025, START, FakeClock
 
@@ -20,6 +24,15 @@ class DeadlockError(ResilientError, RuntimeError):
         listed = "".join(f"\n  {line}" for line in waiting)
         super().__init__(f"nothing can ever happen again in virtual time; still waiting:{listed}")
         self.waiting = waiting
+
+
+_PLUMBING = {threading.__file__, asyncio.locks.__file__}
+_PLUMBING_IN = {str(Path(room.__file__ or "").parent) for room in (resilient.runtime, resilient.testing)}
+
+
+def is_plumbing(filename: str) -> bool:
+    """Whether ``filename`` is code that waits on behalf of the code that somebody looks for."""
+    return filename in _PLUMBING or str(Path(filename).parent) in _PLUMBING_IN
 
 
 class Timekeeper(Protocol):

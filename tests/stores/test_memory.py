@@ -1,0 +1,230 @@
+"""What the memory store promises beyond the contract: its bounds."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resilient.entry import ENTRY_OVERHEAD, Entry
+from resilient.errors import ConfigurationError
+from resilient.events import StoreEvicted
+from resilient.stores.memory import MemoryStore
+from resilient.stores.registry import open_store
+from resilient.testing import FakeClock
+
+
+def entry(clock, body=b"", ttl=60.0):
+    now = clock.wall()
+    return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl)
+
+
+def keys(store):
+    return sorted(store.scan())
+
+
+def test_the_least_recently_used_entry_goes_first(clock, events):
+    """Reading is using; what is dropped to make room is counted and told."""
+    store = MemoryStore(max_entries=3, clock=clock, record=events.append)
+    for key in "abc":
+        store.set(key, entry(clock))
+    store.get("a")
+    store.set("d", entry(clock))
+    assert keys(store) == ["a", "c", "d"]
+    assert store.evicted == 1
+    assert events == [StoreEvicted(store="mem", entries=1)]
+
+
+def test_overwriting_is_using_and_drops_nobody(clock, events):
+    """A full store takes a new value for an old key without dropping another."""
+    store = MemoryStore(max_entries=2, clock=clock, record=events.append)
+    for key in "aba":
+        store.set(key, entry(clock))
+    assert events == []
+    store.set("c", entry(clock))
+    assert keys(store) == ["a", "c"]
+
+
+def test_expired_entries_go_before_living_ones(clock, events):
+    """However recently they were used; and they do not count as dropped."""
+    store = MemoryStore(max_entries=3, clock=clock, record=events.append)
+    store.set("old", entry(clock, ttl=60.0))
+    store.set("short", entry(clock, ttl=1.0))
+    store.set("brief", entry(clock, ttl=1.0))
+    clock.advance(2.0)
+    store.set("new", entry(clock))
+    assert keys(store) == ["new", "old"]
+    assert len(store) == 2
+    assert events == []
+
+
+def test_bytes_are_bounded_too(clock):
+    """One large entry takes the place of several small ones."""
+    store = MemoryStore(max_bytes=10 * (ENTRY_OVERHEAD + 1000), clock=clock)
+    for number in range(10):
+        store.set(f"{number}", entry(clock, b"x" * 1000))
+    assert store.evicted == 0
+    store.set("large", entry(clock, b"x" * 2500))
+    assert len(store) == 9
+    assert keys(store) == ["2", "3", "4", "5", "6", "7", "8", "9", "large"]
+    assert store.used_bytes() <= 10 * (ENTRY_OVERHEAD + 1000)
+
+
+def test_an_entry_larger_than_the_store_is_refused_quietly(clock, events):
+    """It is counted, drops nobody, and the value that it was to replace is gone: it would be an outdated answer."""
+    store = MemoryStore(max_bytes=5000, clock=clock, record=events.append)
+    store.set("k", entry(clock, b"small"))
+    store.set("other", entry(clock, b"small"))
+    store.set("k", entry(clock, b"x" * 5000))
+    assert keys(store) == ["other"]
+    assert (store.refused, store.evicted, events) == (1, 0, [])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["get", "set", "set", "set", "delete", "pass"]),
+            st.sampled_from("abcdefg"),
+            st.integers(1, 12),
+        ),
+        max_size=60,
+    )
+)
+def test_it_behaves_as_a_plain_model(steps):
+    """Against a list of pairs kept by hand: after each step the same keys, in the same order of use."""
+    clock = FakeClock()
+    store = MemoryStore(max_entries=4, clock=clock)
+    model: OrderedDict[str, float] = OrderedDict()
+    for step, key, number in steps:
+        now = clock.now()
+        alive = key in model and now < model[key]
+        if step == "get":
+            assert (store.get(key) is not None) is alive
+            if alive:
+                model.move_to_end(key)
+        elif step == "set":
+            model.pop(key, None)
+            for dead in [other for other, ends in model.items() if ends <= now]:
+                del model[dead]
+            while len(model) >= 4:
+                model.popitem(last=False)
+            model[key] = now + number
+            store.set(key, entry(clock, ttl=float(number)))
+        elif step == "delete":
+            assert store.delete(key) is alive
+            model.pop(key, None)
+        else:
+            clock.advance(float(number))
+        living = [other for other, ends in model.items() if clock.now() < ends]
+        assert list(store.scan()) == living
+        assert store.used_bytes() == len(store) * ENTRY_OVERHEAD
+        assert len(store) <= 4
+
+
+def test_overwriting_for_ever_takes_no_memory(clock):
+    """The order of ends holds no more than twice the entries and a little, whatever was overwritten or dropped."""
+    store = MemoryStore(max_entries=100, clock=clock)
+    for number in range(20_000):
+        store.set(f"{number % 150}", entry(clock, ttl=1000.0 + number))
+        assert len(store._ends) <= 1_202
+    assert len(store) == 100
+
+
+def test_what_it_counts_is_what_it_takes(clock):
+    """The bookkeeping of an entry, its key and its place in the order of ends included, stays below the allowance."""
+    store = MemoryStore(clock=clock)
+    tracemalloc.start()
+    for number in range(5_000):
+        store.set(f"some:ordinary:key:{number}", entry(clock, b"%04d" % number * 500))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 5_000 * 2_000 < taken < store.used_bytes()
+
+
+def test_threads_cannot_break_the_bounds(clock):
+    """Eight threads that write and read at once leave counts that add up."""
+    store = MemoryStore(max_entries=50, max_bytes=100_000, clock=clock)
+
+    def work(thread):
+        for number in range(2_000):
+            store.set(f"{(thread * 7 + number) % 90}", entry(clock, b"x" * (number % 3000)))
+            store.get(f"{number % 90}")
+            store.delete(f"{(number + thread) % 300}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    held = [store.get(key) for key in store.scan()]
+    assert len(held) == len(store) <= 50
+    assert store.used_bytes() == sum(one.size() for one in held) <= 100_000
+
+
+@pytest.mark.slow
+def test_a_million_keys_stay_below_the_bound(clock):
+    """With the default bounds a million distinct keys leave the last ones, in order."""
+    store = MemoryStore(clock=clock)
+    one = entry(clock, b"x" * 2000)
+    for number in range(1_000_000):
+        store.set(f"{number}", one)
+    assert store.used_bytes() <= 64 * 2**20
+    assert list(store.scan())[-1] == "999999"
+    assert len(store) + store.evicted == 1_000_000
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_leaves_a_whole_store_in_both_processes(clock):
+    """Forking while other threads write: the child reads and writes, its counts add up, and no lock is left held."""
+    store = MemoryStore(max_entries=50, clock=clock)
+    stop = []
+
+    def write():
+        while not stop:
+            for number in range(100):
+                store.set(f"{number}", entry(clock, b"x" * number))
+
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write) for _ in range(3)]
+        try:
+            for _ in range(30):
+                child = os.fork()
+                if not child:
+                    held = [store.get(key) for key in store.scan()]
+                    store.set("child", entry(clock))
+                    whole = store.used_bytes() == sum(one.size() for one in held[1:] or held) + ENTRY_OVERHEAD
+                    os._exit(0 if len(store) <= 50 and store.get("child") and (whole or len(held) < 50) else 1)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        finally:
+            stop.append(True)
+        for writer in writers:
+            writer.result()
+    assert store.get("child") is None
+
+
+def test_its_url_takes_its_options(clock):
+    """Size and bytes, as numbers or as text; both colours are one store."""
+    pair = open_store("mem://?size=2&max_bytes=1MiB", clock=clock)
+    for key in "abc":
+        pair.blocking.set(key, entry(clock))
+    pair.blocking.set("large", entry(clock, b"x" * 2**20))
+    assert sorted(pair.blocking.scan()) == ["b", "c"]
+    assert len(list(open_store("mem://", clock=clock, size=5).blocking.scan())) == 0
+
+
+@pytest.mark.parametrize("url", ["mem://?size=0", "mem://?size=many", "mem://?max_bytes=5parsecs", "mem:///tmp/x"])
+def test_wrong_options_are_refused(url):
+    """With a word on what is right."""
+    with pytest.raises(ConfigurationError, match="give"):
+        open_store(url)
+
+
+def test_nothing_is_shared_between_two_memory_stores(clock):
+    """Each has entries and a secret of its own."""
+    one, other = open_store("mem://", clock=clock), open_store("mem://", clock=clock)
+    one.blocking.set("k", entry(clock))
+    assert other.blocking.get("k") is None
+    assert one.blocking.secret() != other.blocking.secret()
