@@ -26,7 +26,8 @@ from resilient.pipeline.deadline import Deadline
 from resilient.pipeline.fallback import Fallback
 from resilient.pipeline.response_cache import ResponseCache
 from resilient.pipeline.retry import Retry
-from resilient.policy import Policies, Policy
+from resilient.policies import Policies
+from resilient.policy import Policy
 from resilient.runtime.ambient import deadline_scope
 
 __all__ = [  # noqa: RUF022 - in the order in which a reader meets them

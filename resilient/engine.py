@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from resilient.caching.cache import Cache
-from resilient.call import INFINITE, Call, Handler, Host, Sender
+from resilient.call import INFINITE, Call, Host, Sender
 from resilient.errors import CallError
 from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
-from resilient.exchange import exchange
 from resilient.journey import Journey
 from resilient.mechanics.budget import Tokens
 from resilient.mechanics.circuit import Circuit
@@ -17,8 +16,7 @@ from resilient.messages import URL, Request, Response, origin_of
 from resilient.options import EXTENSION, NO_OPTIONS, Options
 from resilient.outcome import Outcome, failure_of, outcome_of
 from resilient.pipeline.breaker import circuit_of
-from resilient.pipeline.compose import compose
-from resilient.policy import Policies, Policy
+from resilient.policies import Policies
 from resilient.ports import HttpLibrary, Runtime
 from resilient.runtime.ambient import ambient_deadline
 from resilient.sinks import Sinks
@@ -69,7 +67,6 @@ class Engine:
         self.cache = cache
         self.name = name
         self.sinks = sinks
-        self._handlers: dict[str, Handler] = {}
 
     def begin(self, streamed: bool) -> Trip:
         """A call that starts now."""
@@ -91,9 +88,9 @@ class Engine:
 
     async def _pass(self, request: Request, send: Sender, trip: Trip) -> Response:
         options: Options = request.extensions.get(EXTENSION, NO_OPTIONS)
-        route, policy = self.policies.find(request.method, request.url)
+        route, host = self.policies.find(request.method, request.url)
         journey = trip.journey
-        journey.route = options.route or route
+        journey.route = options.route or route.name
         runtime = self.runtime
         if options.idempotency_key is not None:
             request = self.library.again(request, request.extensions, {"Idempotency-Key": options.idempotency_key})
@@ -102,9 +99,9 @@ class Engine:
             runtime,
             self.library,
             send,
-            self.policies.host(route, request.url),
+            host,
             journey,
-            budget=policy.effective_budget,
+            budget=route.budget,
             store=None if self.cache is None else self.cache.store(runtime),
             record_to=self.sinks,
             options=options,
@@ -114,18 +111,12 @@ class Engine:
             call.deadline = journey.started + options.deadline
         call.deadline = min(call.deadline, ambient_deadline())
         try:
-            response = await self._handler(route, policy)(call)
+            response = await route.handler(call)
         except CallError as error:
             error.journey = journey
             raise
         response.extensions[EXTENSION] = journey
         return response
-
-    def _handler(self, route: str, policy: Policy) -> Handler:
-        found = self._handlers.get(route)
-        if found is None:
-            found = self._handlers[route] = compose(policy.stages(), exchange)
-        return found
 
     def ended(self, trip: Trip, request: Request, response: Response) -> None:
         """Close the journey of a call that was answered."""
@@ -161,32 +152,29 @@ class Engine:
 
     def describe(self, method: str, url: URL) -> str:
         """The pipeline that applies to a request, the outermost stage first."""
-        route, policy = self.policies.find(method, url)
-        stages = [f"  {_shown(stage)}" for stage in policy.stages()]
-        budget = policy.effective_budget
-        if budget is not None:
-            stages.append(f"  (retries of a host share {budget})")
-        return "\n".join([f"{method} {origin_of(url)}{url.path}: policy {route!r}", *stages, "  send"])
+        route, _ = self.policies.find(method, url)
+        stages = [f"  {_shown(stage)}" for stage in route.policy.stages()]
+        if route.budget is not None:
+            stages.append(f"  (retries of a host share {route.budget})")
+        return "\n".join([f"{method} {origin_of(url)}{url.path}: policy {route.name!r}", *stages, "  send"])
 
     def state(self) -> dict[str, State]:
         """What is known of each origin: its circuit and its budget; by route and origin."""
         now = self.runtime.clock.now()
         found: dict[str, State] = {}
-        entries = dict(self.policies)
-        for host in self.policies.hosts():
+        for route, host in self.policies.known():
             known: dict[str, object] = {"route": host.route, "origin": host.origin}
             if (circuit := host.known(Circuit)) is not None:
                 known["circuit"] = circuit.snapshot(now)
-            tokens, budget = host.known(Tokens), entries[host.route].effective_budget
-            if tokens is not None and budget is not None:
-                known["budget"] = tokens.snapshot(budget, now)
+            if (tokens := host.known(Tokens)) is not None and route.budget is not None:
+                known["budget"] = tokens.snapshot(route.budget, now)
             found[f"{host.route} {host.origin}"] = known
         return found
 
     def circuit(self, method: str, url: URL) -> CircuitHandle:
         """The circuit of an origin, to be worked by hand."""
-        route, _ = self.policies.find(method, url)
-        return CircuitHandle(self.policies.host(route, url), self.sinks, self.runtime.clock.now)
+        _, host = self.policies.find(method, url)
+        return CircuitHandle(host, self.sinks, self.runtime.clock.now)
 
 
 State: TypeAlias = Mapping[str, object]

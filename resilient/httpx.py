@@ -18,7 +18,8 @@ from resilient.engine import TRIP, CircuitHandle, Engine, State, Trip
 from resilient.events import Event
 from resilient.messages import Unasked, origin_of
 from resilient.outcome import Failure
-from resilient.policy import Policies, Policy, PolicyMap
+from resilient.policies import Policies, PolicyMap
+from resilient.policy import Policy
 from resilient.ports import Clock, HttpLibrary, Runtime, StorePair, Telemetry
 from resilient.runtime.body import StreamBody
 from resilient.runtime.drive import drive

@@ -1,20 +1,17 @@
-"""Which middlewares a request gets: policies, and how one is found for it."""
+"""What happens to a request: one named field a middleware."""
 
 from __future__ import annotations
 
-import re
-import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from enum import Enum
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
-from resilient.call import Host, Middleware
+from resilient.call import Middleware
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
 from resilient.mechanics.budget import Budget
-from resilient.messages import URL, Response, origin_of
+from resilient.messages import Response
 from resilient.pipeline.attempt_timeout import AttemptTimeout
 from resilient.pipeline.breaker import CircuitBreaker
 from resilient.pipeline.deadline import Deadline
@@ -23,9 +20,6 @@ from resilient.pipeline.observe import observe_attempt
 from resilient.pipeline.response_cache import ResponseCache
 from resilient.pipeline.retry import Retry
 from resilient.settings import settings
-
-MAX_HOSTS = 10_000
-"""Origins whose state is kept by one ``Policies``; beyond that the least used go, open circuits last."""
 
 
 class Unset(Enum):
@@ -134,7 +128,7 @@ class Policy:
     @property
     def effective_budget(self) -> Budget | None:
         """The budget with its default filled in."""
-        return Budget() if self.budget is UNSET else self.budget
+        return DEFAULT_BUDGET if self.budget is UNSET else self.budget
 
     def stages(self) -> list[Middleware]:
         """The middlewares that apply, the outermost first, defaults filled in."""
@@ -157,154 +151,5 @@ _KINDS: dict[str, type] = {"cache": ResponseCache, "retry": Retry, "budget": Bud
 DEFAULT_DEADLINE = Deadline(30.0, named=False)
 DEFAULT_ATTEMPT_TIMEOUT = AttemptTimeout(10.0, named=False)
 DEFAULT_RETRY = Retry()
+DEFAULT_BUDGET = Budget()
 DEFAULT_BREAKER = CircuitBreaker()
-
-_PATTERN = re.compile(
-    r"(?:(?P<method>[A-Z]+)\ )?"
-    r"(?P<host>\*|(?:\*\.)?[^\s/:*?#@\[\]]+|\[[0-9a-fA-F:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[^\s?#]*)?",
-    re.VERBOSE,
-)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """To which requests an entry applies: ``[METHOD ]host[:port][/path]``, such as ``GET *.shop.com/v1/*``."""
-
-    text: str
-    method: str | None
-    host: str
-    port: int | None
-    path: re.Pattern[str] | None
-    rank: tuple[int, int, int, int, int]
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """The pattern that ``text`` writes.
-
-        Raises:
-            ConfigurationError: it is none.
-        """
-        found = _PATTERN.fullmatch(text) if isinstance(text, str) else None
-        if found is None:
-            raise ConfigurationError(
-                f"policies={{{text!r}: ...}} is no pattern; write 'api.example.com', '*.example.com/v1/*', "
-                "'GET api.example.com:8443' or '*', without scheme and query"
-            )
-        host = found["host"].lower().strip("[]")
-        path = found["path"]
-        exact, suffix = (0, 0) if host == "*" else (0, len(host)) if host.startswith("*.") else (1, 0)
-        return cls(
-            text=text,
-            method=found["method"],
-            host=host,
-            port=int(found["port"]) if found["port"] else None,
-            path=None if path is None else re.compile(".*".join(map(re.escape, path.split("*"))), re.DOTALL),
-            rank=(exact, suffix, len(path or ""), found["port"] is not None, found["method"] is not None),
-        )
-
-    def is_for(self, host: str, port: int | None) -> bool:
-        """Whether it may apply to requests for ``host`` and ``port``."""
-        if self.port is not None and self.port != port:
-            return False
-        if self.host.startswith("*"):
-            return host.endswith(self.host[1:])
-        return host == self.host
-
-    def matches(self, method: str, path: str) -> bool:
-        """Whether it applies to a request for such a host."""
-        if self.method is not None and self.method != method:
-            return False
-        return self.path is None or self.path.fullmatch(path) is not None
-
-
-PolicyMap: TypeAlias = Mapping[str, Policy]
-
-
-class Policies:
-    """Policies by pattern, and what has been learned about each origin under them.
-
-    Exactly one entry applies to a request: an exact host before a wildcard, the longest suffix before a shorter
-    one, then the longest path, then the port, then the method. Without an entry that matches, the standard policy does.
-    Clients that are given the same object share circuits and budgets.
-
-    Args:
-        entries: policies by pattern, or one policy for everything.
-
-    Raises:
-        ConfigurationError: a pattern or a policy is wrong.
-    """
-
-    def __init__(self, entries: PolicyMap | Policy | None = None) -> None:
-        given = {"*": entries} if isinstance(entries, Policy) else dict(entries or {})
-        for pattern, policy in given.items():
-            if not isinstance(policy, Policy):
-                raise ConfigurationError(f"policies={{{pattern!r}: {policy!r}}} is not right; give a Policy(...)")
-        given.setdefault("*", Policy.standard())
-        entries_by_rank = sorted(((Pattern.read(text), policy) for text, policy in given.items()), key=_rank)
-        self._entries: list[tuple[Pattern, Policy]] = entries_by_rank[::-1]
-        self._lock = threading.Lock()
-        self._by_server: OrderedDict[tuple[str, str, int | None], list[tuple[Pattern, Policy]]] = OrderedDict()
-        self._hosts: OrderedDict[tuple[str, str], Host] = OrderedDict()
-
-    def __iter__(self) -> Any:
-        return iter((pattern.text, policy) for pattern, policy in self._entries)
-
-    def find(self, method: str, url: URL) -> tuple[str, Policy]:
-        """The entry that applies to a request: its pattern and its policy."""
-        server = (url.scheme, url.host, url.port)
-        candidates = self._by_server.get(server)
-        if candidates is None:
-            candidates = self._candidates(server)
-        path = url.path
-        for pattern, policy in candidates:
-            if pattern.matches(method, path):
-                return pattern.text, policy
-        raise AssertionError("the entry '*' matches everything")
-
-    def _candidates(self, server: tuple[str, str, int | None]) -> list[tuple[Pattern, Policy]]:
-        scheme, host, port = server
-        port = _DEFAULT_PORTS.get(scheme) if port is None else port
-        found = [entry for entry in self._entries if entry[0].is_for(host.lower(), port)]
-        with self._lock:
-            self._by_server[server] = found
-            while len(self._by_server) > MAX_HOSTS:
-                self._by_server.popitem(last=False)
-        return found
-
-    def host(self, route: str, url: URL) -> Host:
-        """What has been learned about the origin of ``url`` under the entry ``route``."""
-        key = (route, origin_of(url))
-        with self._lock:
-            found = self._hosts.get(key)
-            if found is None:
-                found = self._hosts[key] = Host(*key)
-                if len(self._hosts) > MAX_HOSTS:
-                    self._forget_one()
-            else:
-                self._hosts.move_to_end(key)
-        return found
-
-    def _forget_one(self) -> None:
-        """Forget the host that was used longest ago, one with an open circuit only if a hundred of them are."""
-        oldest = [key for key, _ in zip(self._hosts, range(100), strict=False)]
-        for key in oldest:
-            if not any(getattr(one, "is_precious", False) for one in self._hosts[key].everything()):
-                del self._hosts[key]
-                return
-        del self._hosts[oldest[0]]
-
-    def keep_answers(self) -> bool:
-        """Whether any policy has a response cache, so that a store is wanted."""
-        return any(isinstance(stage, ResponseCache) for _, policy in self._entries for stage in policy.stages())
-
-    def hosts(self) -> list[Host]:
-        """All origins of which something is known."""
-        with self._lock:
-            return list(self._hosts.values())
-
-
-def _rank(entry: tuple[Pattern, Policy]) -> tuple[int, ...]:
-    return entry[0].rank

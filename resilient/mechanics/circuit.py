@@ -137,6 +137,11 @@ class Circuit:
             return "isolated"
         return "open" if now < until else "half_open"
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether every call passes."""
+        return self._pass is not None
+
     def is_open(self, now: float) -> bool:
         """Whether every call is refused, by the rule or by hand."""
         return self._pass is None and now < self._until
