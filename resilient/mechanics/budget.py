@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from threading import Lock
 
 from resilient.checks import is_number, need
 from resilient.settings import settings
@@ -36,6 +36,10 @@ class Budget:
         right = "tokens a second, zero or more"
         need(is_number(self.refill) and self.refill >= 0, "refill", self.refill, right)
 
+    def __str__(self) -> str:
+        costs = f"a retry costs {self.retry_cost:g}, a throttled one {self.throttled_cost:g}"
+        return f"{self.tokens:g} tokens; {costs}, a success earns 1, a second {self.refill:g}"
+
 
 class Tokens:
     """What is left of a budget.
@@ -50,7 +54,7 @@ class Tokens:
     def __init__(self, budget: Budget, now: float) -> None:
         self._level: float = budget.tokens
         self._at = now
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def withdraw(self, budget: Budget, cost: float, now: float) -> bool:
         """Pay ``cost`` tokens; False, and nothing paid, if there are not so many."""
@@ -60,6 +64,12 @@ class Tokens:
                 return False
             self._level -= cost
             return True
+
+    def refund(self, budget: Budget, cost: float, now: float) -> None:
+        """Give back ``cost`` tokens, paid for an attempt that was never sent."""
+        with self._lock:
+            self._catch_up(budget, now)
+            self._level = min(budget.tokens, self._level + cost)
 
     def succeed(self, budget: Budget, now: float, refund: float = 0.0) -> None:
         """Earn a token for a call that went well, and get back ``refund``: what its winning retry cost."""

@@ -15,7 +15,7 @@ any       :meth:`Circuit.close`                        closed
 from __future__ import annotations
 
 import math
-import threading
+from threading import Lock
 from collections.abc import Callable
 
 from resilient.mechanics.backoff import doubled
@@ -55,7 +55,7 @@ class Circuit:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._generation = 0
         self._window = Window()
         self._run = 0

@@ -63,8 +63,8 @@ class StreamBody:
             raise
 
     def _broke(self, error: BaseException) -> None:
-        # A reader that stops half-way proves nothing against the origin.
-        if not isinstance(error, GeneratorExit):
+        # A reader that stops half-way, or is cancelled, proves nothing against the origin.
+        if isinstance(error, Exception):
             self._error = error
 
     def close(self) -> None:

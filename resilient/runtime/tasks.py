@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar
+from contextlib import aclosing, suppress
+from functools import partial
+from typing import Any, TypeVar
 
 from resilient.messages import Body
 from resilient.ports import Clock, Job
@@ -88,6 +89,14 @@ class TaskRuntime:
         await body.aclose()
         return b"".join(chunks)
 
+    async def drain(self, body: Body, most: int, ends: float) -> None:
+        """Read a little of ``body`` and close it."""
+        try:
+            with suppress(TimeoutError):
+                await self.within(ends - self.clock.now(), partial(_skip, body, most))
+        finally:
+            await body.aclose()
+
     async def close(self, body: Body) -> None:
         """Close ``body``, read or not."""
         await body.aclose()
@@ -114,3 +123,12 @@ class TaskRuntime:
                 loop.call_soon_threadsafe(task.cancel)
 
         return stop
+
+
+async def _skip(body: Body, most: int) -> None:
+    chunks: Any = aiter(body)  # a generator, which wants to be closed where it is left
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            most -= len(chunk)
+            if most <= 0:
+                return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -21,16 +21,19 @@ class Family(Protocol):
     @property
     def is_running_here(self) -> bool:
         """Whether the calling thread is one of these."""
+        ...
 
     def spawn(self, job: Any, *, name: str) -> Strand[Any]:
         """Take in one more."""
+        ...
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         """Let the others run until ``event`` is set."""
+        ...
 
 
 @contextmanager
-def adopting(threads: Family) -> Iterator[None]:
+def adopting(threads: Family) -> Generator[None, None, None]:
     """Meanwhile, threads that one of ``threads`` starts are among them; joining them takes virtual time."""
     adopted: WeakKeyDictionary[threading.Thread, Strand[Any]] = WeakKeyDictionary()
     start_before, join_before = threading.Thread.start, threading.Thread.join
@@ -64,7 +67,7 @@ def adopting(threads: Family) -> Iterator[None]:
 
 
 @contextmanager
-def on_one_processor() -> Iterator[None]:
+def on_one_processor() -> Generator[None, None, None]:
     """Meanwhile, this thread and those that it starts stay on one processor.
 
     Only one runs at a time; handing the turn to a thread on another processor, which is asleep more often

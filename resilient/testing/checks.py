@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from resilient.checks import is_number, need
 from resilient.durations import Duration, seconds_of
-from resilient.errors import ConfigurationError
 
 
 def span(duration: Duration, *, option: str) -> float:
@@ -23,10 +23,7 @@ def rate(value: float, *, option: str) -> float:
     Raises:
         ConfigurationError: it is not between 0 and 1.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
-        raise ConfigurationError(
-            f"{option}={value!r} is not a rate; give a number from 0.0 (never) to 1.0 (always)"
-        )
+    need(is_number(value) and 0.0 <= value <= 1.0, option, value, "a rate from 0.0 (never) to 1.0 (always)")
     return float(value)
 
 
@@ -36,8 +33,8 @@ def count(value: int, *, option: str, least: int = 0) -> int:
     Raises:
         ConfigurationError: it is not a whole number, or below ``least``.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{option}={value!r} is not a whole number of {least} or more")
+    is_whole = isinstance(value, int) and not isinstance(value, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+    need(is_whole and value >= least, option, value, f"a whole number from {least} on")
     return value
 
 
@@ -47,8 +44,7 @@ def one_of(value: str, known: tuple[str, ...], *, option: str) -> str:
     Raises:
         ConfigurationError: it is not.
     """
-    if value not in known:
-        raise ConfigurationError(f"{option}={value!r} is unknown; give one of {', '.join(map(repr, known))}")
+    need(value in known, option, value, f"one of {', '.join(map(repr, known))}")
     return value
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import fields
+from contextlib import suppress
 from typing import Any, TypedDict, Unpack, overload
 
 import httpx
 
+from resilient.call import Middleware
 from resilient.errors import ConfigurationError
+from resilient.httpx import ResilientClient
+from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.drive import drive
-from resilient.testing.injector import Fault, Injector, Rates
+from resilient.settings import unknown_option
+from resilient.testing.injector import RATES, Fault, Injector, Rates
 from resilient.testing.ledger import Received
 from resilient.testing.reply import TEXTS, Latency, Reply
 from resilient.testing.scripted import ScriptedOrigin, SentBody
@@ -44,9 +48,40 @@ class Origin(ScriptedOrigin, httpx.BaseTransport, httpx.AsyncBaseTransport):
         origin.during(10, 20).hangs()
         origin.fails(rate=0.1, status=503)
         origin.behaves(lambda request, number, now: 429 if number % 2 else 200)
+
+    Args:
+        clock: what tells the time and passes it; the machine's if not given.
+        capacity: how many requests it works on at once, no limit if not given.
+        seed: of the dice for rates and latencies.
     """
 
     errors = ERRORS
+
+    def __init__(self, *, clock: Clock | None = None, capacity: int | None = None, seed: int = 0) -> None:
+        super().__init__(clock=clock, capacity=capacity, seed=seed)
+        self._clients: dict[tuple[Middleware, ...], ResilientClient] = {}
+
+    def called_through(
+        self, *pipeline: Middleware, times: int = 1, method: str = "GET", url: str = "https://origin.test/"
+    ) -> httpx.Response:
+        """The answer to the last of ``times`` requests, sent one after the other through ``pipeline``.
+
+        What the pipeline has learned stays from one call of this method to the next.
+
+        Args:
+            pipeline: middlewares, the first outermost.
+            times: how many requests; what becomes of all but the last one is seen in :attr:`requests`.
+            method: of the requests.
+            url: their address.
+        """
+        with self._lock:
+            if (client := self._clients.get(pipeline)) is None:
+                policies = {"*": Policy(pipeline=pipeline)}
+                client = self._clients[pipeline] = ResilientClient(transport=self, clock=self.clock, policies=policies)
+        for _ in range(times - 1):
+            with suppress(httpx.TransportError):
+                client.request(method, url)
+        return client.request(method, url)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer ``request`` as the script says, on this thread."""
@@ -155,9 +190,7 @@ class FaultOptions(TypedDict, total=False):
 
 
 @overload
-def faulty(
-    transport: Origin | httpx.MockTransport, **options: Unpack[FaultOptions]
-) -> EitherFaultyTransport: ...
+def faulty(transport: Origin | httpx.MockTransport, **options: Unpack[FaultOptions]) -> EitherFaultyTransport: ...
 @overload
 def faulty(transport: httpx.BaseTransport, **options: Unpack[FaultOptions]) -> FaultyTransport: ...
 @overload
@@ -186,9 +219,9 @@ def faulty(
     Raises:
         ConfigurationError: a rate is not between 0.0 and 1.0, or an option is unknown.
     """
-    known = [option.name for option in fields(Rates)]
-    if unknown := sorted(rates.keys() - set(known)):
-        raise ConfigurationError(f"faulty() has no rate {unknown[0]!r}; it has {', '.join(known)}")
+    for name, value in rates.items():
+        if name not in RATES:
+            unknown_option("faulty()", name, value, {*RATES, "latency", "seed", "clock"})
     injector = Injector(Rates(**rates), latency, seed, clock)
     blocking, tasks = (
         isinstance(transport, httpx.BaseTransport),

@@ -33,6 +33,9 @@ class Rates:
             rate(getattr(self, option.name), option=option.name)
 
 
+RATES = frozenset(option.name for option in fields(Rates))
+
+
 class Fault(Exception):
     """A fault that ends the request, by its name in scripts."""
 
@@ -88,6 +91,7 @@ class Injector:
 
     def _falls(self, fault: str, rate: float) -> bool:
         with self._lock:
-            happens = rate > 0 and self._random.random() < rate
-            self.injected[fault] += happens
-        return happens
+            if rate <= 0 or self._random.random() >= rate:
+                return False
+            self.injected[fault] += 1
+        return True

@@ -32,7 +32,7 @@ class Received:
     path: str
     headers: dict[str, str]
     at: float
-    extensions: dict[str, Any] = field(default_factory=dict, repr=False)
+    extensions: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     body: bytes | None = None
     status: int | None = None
     error: str | None = None

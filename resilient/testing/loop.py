@@ -8,13 +8,13 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from resilient.testing.checks import instant
-from resilient.testing.virtual import DeadlockError, VirtualClock
+from resilient.testing.virtual import DeadlockError, VirtualClock, is_plumbing
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -35,9 +35,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         outside: packages that hand their work to threads of their own; time stands still for it too.
     """
 
-    def __init__(
-        self, clock: VirtualClock | None = None, *, outside: tuple[str, ...] = ("aiosqlite",)
-    ) -> None:
+    def __init__(self, clock: VirtualClock | None = None, *, outside: tuple[str, ...] = ("aiosqlite",)) -> None:
         self.clock = clock or VirtualClock()
         self._outside = outside
         self._held = 0
@@ -56,7 +54,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._held > 0
 
     @contextmanager
-    def holding(self) -> Iterator[None]:
+    def holding(self) -> Generator[None, None, None]:
         """Time stands still meanwhile; for the work of other threads that the loop cannot know of."""
         self._held += 1
         try:
@@ -94,13 +92,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         """Make a future; one that a thread outside will answer holds time back."""
         future = super().create_future()
-        if sys._getframe(1).f_globals.get("__name__", "").partition(".")[0] in self._outside:
+        caller = sys._getframe(1).f_globals.get("__name__", "")  # pyright: ignore[reportPrivateUsage]
+        if caller.partition(".")[0] in self._outside:
             self._hold_for(future)
         return future
 
-    def run_in_executor(
-        self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts
-    ) -> asyncio.Future[T]:
+    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
         """Run ``func`` in another thread; time stands still until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._hold_for(future)
@@ -187,12 +184,11 @@ def virtual_run(main: Coroutine[Any, Any, T], *, clock: VirtualClock | None = No
 
 
 def _described(task: asyncio.Task[Any]) -> str:
-    """The name of ``task`` and the innermost place of our code where it waits."""
+    """The name of ``task`` and the innermost place where it waits."""
     inner: Any = task.get_coro()
     place = ""
-    while inner is not None and (
-        frame := getattr(inner, "cr_frame", None) or getattr(inner, "ag_frame", None)
-    ):
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_qualname}"
+    while frame := getattr(inner, "cr_frame", None) or getattr(inner, "ag_frame", None):
+        if not place or not is_plumbing(frame.f_code.co_filename):
+            place = f" at {frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_qualname}"
         inner = getattr(inner, "cr_await", None) or getattr(inner, "ag_await", None)
-    return f"task {task.get_name()!r} at {place}" if place else f"task {task.get_name()!r}"
+    return f"task {task.get_name()!r}{place}"

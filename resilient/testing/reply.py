@@ -8,8 +8,8 @@ from email.utils import formatdate
 from random import Random
 from typing import TypeAlias, TypedDict
 
+from resilient.checks import need
 from resilient.durations import Duration
-from resilient.errors import ConfigurationError
 from resilient.testing.checks import count, one_of, span
 
 Latency: TypeAlias = Duration | Callable[[Random], float]
@@ -66,7 +66,7 @@ class Reply:
 
     status: int = 200
     body: bytes | list[bytes] = b"ok"
-    headers: HeaderFields = field(default_factory=dict)
+    headers: HeaderFields = field(default_factory=dict[str, str])
     retry_after: float | str | None = None
     latency: Latency = 0.0
     chunk_latency: Latency = 0.0
@@ -76,8 +76,7 @@ class Reply:
     hangs: str | None = None
 
     def __post_init__(self) -> None:
-        if not 100 <= count(self.status, option="status") <= 599:
-            raise ConfigurationError(f"status={self.status!r} is no status of HTTP (100 to 599)")
+        need(count(self.status, option="status") in range(100, 600), "status", self.status, "one from 100 to 599")
         for option in ("latency", "chunk_latency"):
             if not callable(latency := getattr(self, option)):
                 object.__setattr__(self, option, span(latency, option=option))

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, Self, TypeAlias, Unpack
 
+from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.testing import checks
 from resilient.testing.reply import Details, Latency, Reply, drawn
@@ -54,7 +55,7 @@ class _Book:
     """All that was said about one origin; shared by the narrowed scripts."""
 
     random: Random
-    rules: list[_Rule] = field(default_factory=list)
+    rules: list[_Rule] = field(default_factory=list[_Rule])
     lock: threading.Lock = field(default_factory=threading.Lock)
     asked: int = 0
     said: int = 0
@@ -82,8 +83,7 @@ class Script:
 
     def during(self, start: float, end: float) -> Script:
         """The script from ``start`` until ``end``, in seconds since the origin was made."""
-        if not start < end:
-            raise ConfigurationError(f"start={start!r}, end={end!r}: the end has to come after the start")
+        need(start < end, "end", end, f"an end after the start, {start!r}")
         return self._narrowed(self._path, (start, end))
 
     def answers(
@@ -123,9 +123,7 @@ class Script:
             details: as for :meth:`answers`.
         """
         if error is not None and status is not None:
-            raise ConfigurationError(
-                f"error={error!r}, status={status!r}: a request fails in one of the two ways"
-            )
+            raise ConfigurationError(f"error={error!r}, status={status!r}: a request fails in one of the two ways")
         reply = Reply(status=500 if status is None else status, error=error, **details)
         return self.replies(reply, times=times, rate=rate)
 
@@ -135,7 +133,11 @@ class Script:
 
     def replies(self, reply: Reply, *, times: int | None = None, rate: float | None = None) -> Self:
         """Do what ``reply`` says."""
-        return self.behaves(lambda *_: reply, times=times, rate=rate)
+
+        def behaviour(_request: object, _number: int, _now: float) -> Reply:
+            return reply
+
+        return self.behaves(behaviour, times=times, rate=rate)
 
     def behaves(self, behaviour: Behaviour, *, times: int | None = None, rate: float | None = None) -> Self:
         """Do what ``behaviour(request, number, now)`` says, see :data:`Verdict`."""

@@ -90,7 +90,7 @@ class ScriptedOrigin(Script, Ledger):
         self, runtime: Runtime, request: Any, received: Received, upload: Job[bytes], phases: Phases
     ) -> Reply:
         if self._away:
-            self._fail(received, "connect")
+            self.fail(received, "connect")
         reply = self.decide(request, received.path, received.at)
         if isinstance(reply, Exception):
             received.body = await upload()
@@ -98,18 +98,19 @@ class ScriptedOrigin(Script, Ledger):
         latency = self.draw(reply.latency)
         if reply.hangs == "connect" or reply.error in UNREAD:
             if not await passed(runtime, math.inf if reply.hangs else latency, phases.get("connect")):
-                self._fail(received, "connect_timeout")
-            self._fail(received, reply.error or "connect")
+                self.fail(received, "connect_timeout")
+            self.fail(received, reply.error or "connect")
         received.body = await upload()
         if self._workers is not None:
             latency = self._workers.serve(received.at, latency)
         if not await passed(runtime, math.inf if reply.hangs else latency, phases.get("read")):
-            self._fail(received, "read_timeout")
+            self.fail(received, "read_timeout")
         if reply.error is not None:
-            self._fail(received, reply.error)
+            self.fail(received, reply.error)
         return reply
 
-    def _fail(self, received: Received, error: str, text: str | None = None) -> NoReturn:
+    def fail(self, received: Received, error: str, text: str | None = None) -> NoReturn:
+        """End ``received`` by the library's ``error`` of that name."""
         received.error = error
         raise self.errors[error](TEXTS[error] if text is None else text)
 
@@ -117,9 +118,7 @@ class ScriptedOrigin(Script, Ledger):
 class SentBody:
     """The body of an answer on its way; the HTTP library's room makes it one of that library's streams."""
 
-    def __init__(
-        self, origin: ScriptedOrigin, reply: Reply, received: Received, read_phase: float | None
-    ) -> None:
+    def __init__(self, origin: ScriptedOrigin, reply: Reply, received: Received, read_phase: float | None) -> None:
         self._origin = origin
         self._reply = reply
         self._received = received
@@ -135,7 +134,7 @@ class SentBody:
         comes = min(whole, declared) if dropped is None else min(whole, declared, dropped)
         yield from cut(pieces, comes)
         if comes < declared:
-            self._origin._fail(
+            self._origin.fail(
                 self._received,
                 "protocol",
                 "peer closed connection without sending complete message body "
@@ -148,7 +147,7 @@ class SentBody:
         if found is not None:
             latency = self._origin.draw(self._reply.chunk_latency)
             if not await passed(runtime, latency, self._read_phase):
-                self._origin._fail(self._received, "read_timeout")
+                self._origin.fail(self._received, "read_timeout")
         return found
 
     def over(self) -> None:

@@ -167,9 +167,7 @@ class LocalServer(Script, Ledger):
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    async def _answer(
-        self, request: ServerRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _answer(self, request: ServerRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Do what the script says about ``request``; whether the connection can be used again."""
         received = Received(
             number=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from random import Random
@@ -98,9 +97,7 @@ class Simulation:
         """The one of two values that belongs to this colour."""
         return self.runtime.choose(blocking, tasks)
 
-    def run(
-        self, callers: Iterable[Caller[T]], *, every: Duration = 0.0, return_errors: bool = False
-    ) -> list[T]:
+    def run(self, callers: Iterable[Caller[T]], *, every: Duration = 0.0, return_errors: bool = False) -> list[T]:
         """Run ``callers`` to their end and give back what they returned, in their order.
 
         Args:
@@ -115,7 +112,7 @@ class Simulation:
 
         async def main() -> list[T]:
             begun = self.clock.now()
-            started = []
+            started: list[Started[T]] = []
             for number, caller in enumerate(callers):
                 if interval:
                     await self.sleep(begun + number * interval - self.clock.now())
@@ -143,4 +140,6 @@ class Simulation:
 
     async def result_of(self, value: Awaitable[T] | T) -> T:
         """``value``, awaited where this colour's calls are to be awaited."""
-        return await value if inspect.isawaitable(value) else value
+        awaitable: Any = value
+        result: T = await awaitable if isinstance(value, Awaitable) else awaitable
+        return result

@@ -14,7 +14,6 @@ from resilient.testing.virtual import is_plumbing
 T = TypeVar("T")
 
 really_start = threading.Thread.start
-really_join = threading.Thread.join
 
 
 class Stopped(BaseException):
@@ -27,9 +26,11 @@ class Scheduler(Protocol):
     @property
     def is_stopping(self) -> bool:
         """Whether the run is over."""
+        ...
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         """Let the others run until ``event`` is set."""
+        ...
 
     def retire(self, strand: Strand[Any]) -> None:
         """Pass the turn on for good."""
@@ -66,9 +67,7 @@ class Strand(Generic[T]):
         self._scheduler.wait(self.ended, None)
         if self._outcome:
             return self._outcome[0]
-        raise (
-            RuntimeError(f"{self.name!r} was stopped before its end") if self._error is None else self._error
-        )
+        raise (RuntimeError(f"{self.name!r} was stopped before its end") if self._error is None else self._error)
 
     def go(self) -> None:
         """Let it run on, or start."""
@@ -101,7 +100,8 @@ class Strand(Generic[T]):
 
     def place(self) -> str:
         """Where it is, outside of what waits for it."""
-        frame = None if self.thread is None else sys._current_frames().get(self.thread.ident or 0)
+        frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+        frame = None if self.thread is None else frames.get(self.thread.ident or 0)
         if frame is None:
             return f"thread {self.name!r}"
         stack = traceback.extract_stack(frame)

@@ -136,9 +136,9 @@ class VirtualThreads:
     def retire(self, strand: Strand[Any]) -> None:
         """Pass the turn on for good."""
         strand.ended.set()
-        main = self._main
-        assert main is not None
-        self._hand_to(main if self.is_stopping else self._next())
+        # Without a main thread the run was given up while this one blocked.
+        if self._main is not None:
+            self._hand_to(self._main if self.is_stopping else self._next())
 
     def _next(self) -> Strand[Any]:
         """Whose turn it is; the main thread's, to raise the error, if everybody waits for ever."""
@@ -146,7 +146,7 @@ class VirtualThreads:
             return following
         main = self._main
         assert main is not None
-        self._deadlock = DeadlockError([strand.place() for strand in self._strands if strand.ticket])
+        self._deadlock = DeadlockError([one.place() for one in (main, *self._strands) if one.ticket])
         self._turns.interrupt(main)
         return main
 
@@ -169,9 +169,7 @@ class VirtualThreads:
         stuck, self.is_stopping = self._running, True
         self._strands.clear()
         place = "a thread" if stuck is None else stuck.place()
-        raise RuntimeError(
-            f"{place} blocked for {PATIENCE:g} real seconds; virtual threads must wait on their clock"
-        )
+        raise RuntimeError(f"{place} blocked for {PATIENCE:g} real seconds; virtual threads must wait on their clock")
 
     def _stop(self, main: Strand[Any]) -> None:
         """Unwind the threads that still wait, one after the other."""

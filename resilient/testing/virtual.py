@@ -7,8 +7,6 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-import resilient.runtime
-import resilient.testing
 from resilient.errors import ResilientError
 from resilient.testing.clock import NEW_YEAR_2025, START, FakeClock
 
@@ -26,13 +24,14 @@ class DeadlockError(ResilientError, RuntimeError):
         self.waiting = waiting
 
 
-_PLUMBING = {threading.__file__, asyncio.locks.__file__}
-_PLUMBING_IN = {str(Path(room.__file__ or "").parent) for room in (resilient.runtime, resilient.testing)}
+_PLUMBING = {threading.__file__, asyncio.locks.__file__, asyncio.tasks.__file__}
+_HERE = Path(__file__).parent
+_PLUMBING_IN = {_HERE, _HERE.parent / "runtime"}
 
 
 def is_plumbing(filename: str) -> bool:
     """Whether ``filename`` is code that waits on behalf of the code that somebody looks for."""
-    return filename in _PLUMBING or str(Path(filename).parent) in _PLUMBING_IN
+    return filename in _PLUMBING or Path(filename).parent in _PLUMBING_IN
 
 
 class Timekeeper(Protocol):
@@ -43,6 +42,7 @@ class Timekeeper(Protocol):
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         """Block the calling thread until ``event`` is set, at most ``timeout`` seconds; whether it was."""
+        ...
 
     async def asleep(self, seconds: float) -> None:
         """Suspend the calling task for ``seconds``."""

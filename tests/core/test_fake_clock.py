@@ -104,9 +104,7 @@ def test_a_task_that_sleeps_lets_others_have_a_turn():
 def test_threads_lose_no_time():
     """A thousand advances from eight threads all count."""
     clock = FakeClock()
-    threads = [
-        threading.Thread(target=lambda: [clock.advance(0.001) for _ in range(1_000)]) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: [clock.advance(0.001) for _ in range(1_000)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from resilient.errors import ConfigurationError
+from resilient import CircuitBreaker, CircuitOpenError, ConfigurationError
 from resilient.testing import FakeClock, Origin, Reply, Simulation
 
 URL = "https://api.test"
@@ -334,3 +334,15 @@ def test_many_threads_share_its_count():
         thread.join()
     assert statuses == {500: 100, 200: 900}
     assert (origin.in_flight, origin.open_bodies, origin.sent) == (0, 0, 1_000)
+
+
+def test_it_is_called_through_a_middleware(origin, clock):
+    """The circuit opens after ten failures, and lets a probe through when its time has come."""
+    breaker = CircuitBreaker()
+    origin.fails(times=10)
+    with pytest.raises(CircuitOpenError, match=r"next probe in \d\.\d s"):
+        origin.called_through(breaker, times=11)
+    assert origin.sent == 10
+    clock.advance(1.2)
+    assert origin.called_through(breaker).status_code == 200
+    assert origin.sent == 11

@@ -38,6 +38,11 @@ def no_thread_stays():
     """Every test ends with the threads that it began with."""
     before = threading.active_count()
     yield
+    # The threads of a database end a moment after its connection was closed.
+    for _ in range(1_000):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.01)
     assert threading.active_count() == before
 
 
@@ -173,7 +178,7 @@ def test_a_deadlock_names_who_waits_and_where(world):
     async def forgotten():
         await world.runtime.signal().wait()
 
-    with pytest.raises(DeadlockError, match=r"test_virtual_time.py:\d+, in .*forgotten|runtime/\w+.py:\d+") as caught:
+    with pytest.raises(DeadlockError, match=r"test_virtual_time.py:\d+, in .*forgotten") as caught:
         world.run([forgotten])
     assert len(caught.value.waiting) == 2
 
