@@ -5,6 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 DEV := .venv/.ready
 DEMO := .venv-demo/.ready
+BENCH := .venv-bench/.ready
 
 # The test tools may bring a redis-server of their own; one that the machine has comes first.
 export PATH := $(PATH):$(CURDIR)/$(BIN)
@@ -38,11 +39,13 @@ format: $(DEV) ## put the code into its style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(DEV) ## measure us against peers and floors; nothing else should run meanwhile
-	$(BIN)/python -m benchmarks
+bench: $(BENCH) ## measure us against the newest peers and write the results; nothing else should run meanwhile
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --upgrade-strategy eager \
+		--editable '.[bench]'
+	.venv-bench/bin/python -m benchmarks --update
 
-bench-quick: $(DEV) ## the same with fewer rounds, to see that it runs
-	$(BIN)/python -m benchmarks --quick
+bench-quick: $(BENCH) ## the same with few rounds and nothing written, to see that it runs
+	.venv-bench/bin/python -m benchmarks --quick
 
 soak: $(DEV) ## run the soak tests: minutes of load and faults
 	$(BIN)/pytest -m soak --timeout 3600
@@ -56,3 +59,6 @@ $(DEV): pyproject.toml tools/make-venv
 
 $(DEMO): pyproject.toml tools/make-venv
 	@PYTHON="$(PYTHON)" tools/make-venv .venv-demo '.[cli]'
+
+$(BENCH): pyproject.toml tools/make-venv
+	@PYTHON="$(PYTHON)" tools/make-venv .venv-bench '.[bench]'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from resilient.errors import ConfigurationError
 
@@ -28,3 +29,10 @@ def is_number(value: object) -> bool:
 def is_count(value: object) -> bool:
     """Whether it is a whole number of at least 1."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def are_all(kind: type, values: object) -> bool:
+    """Whether it is a collection of values of one ``kind``; True and False are no numbers."""
+    if not isinstance(values, Collection):
+        return False
+    return all(isinstance(one, kind) and not isinstance(one, bool) for one in values)

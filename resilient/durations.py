@@ -33,6 +33,25 @@ def seconds_of(duration: Duration, *, option: str) -> float:
     return seconds
 
 
+_SHOWN = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def shown(seconds: float) -> str:
+    """A duration for people: ``50 ms``, ``2.5 s``, ``1 min 30 s``, ``6 h``; its two largest units."""
+    if seconds == math.inf:
+        return "for ever"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    parts, left = [], round(seconds)
+    for unit, size in _SHOWN:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
 def _parsed(duration: object) -> float | None:
     if isinstance(duration, timedelta):
         return duration.total_seconds()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeAlias
 
 from resilient.caching.cache import Cache
 from resilient.call import INFINITE, Call, Host, Sender
+from resilient.checks import need
 from resilient.errors import CallError
 from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
 from resilient.journey import Journey
@@ -14,7 +16,7 @@ from resilient.mechanics.budget import Tokens
 from resilient.mechanics.circuit import Circuit
 from resilient.messages import URL, Request, Response, origin_of
 from resilient.options import EXTENSION, NO_OPTIONS, Options
-from resilient.outcome import Outcome, failure_of, outcome_of
+from resilient.outcome import Outcome, failure_of, is_failed_status, outcome_of
 from resilient.pipeline.breaker import circuit_of
 from resilient.policies import Policies
 from resilient.ports import HttpLibrary, Runtime
@@ -87,7 +89,8 @@ class Engine:
         return response
 
     async def _pass(self, request: Request, send: Sender, trip: Trip) -> Response:
-        options: Options = request.extensions.get(EXTENSION, NO_OPTIONS)
+        options = request.extensions.get(EXTENSION, NO_OPTIONS)
+        need(isinstance(options, Options), "extensions", {EXTENSION: options}, "extensions=options(...)")
         route, host = self.policies.find(request.method, request.url)
         journey = trip.journey
         journey.route = options.route or route.name
@@ -112,16 +115,22 @@ class Engine:
         call.deadline = min(call.deadline, ambient_deadline())
         try:
             response = await route.handler(call)
-        except CallError as error:
-            error.journey = journey
+        except Exception as error:
+            # Errors of the HTTP library carry it too: whoever catches one wants to know what came before.
+            with suppress(AttributeError):
+                error.journey = journey  # type: ignore[attr-defined]
             raise
         response.extensions[EXTENSION] = journey
         return response
 
     def ended(self, trip: Trip, request: Request, response: Response) -> None:
         """Close the journey of a call that was answered."""
+        if self.sinks is None:
+            trip.journey.ended = self.runtime.clock.now()
+            return
         stale = (found := trip.journey.cache) is not None and found.result == "stale"
-        self._over(trip, request, Outcome.STALE if stale else Outcome.OK, response.status_code)
+        answered = Outcome.ERROR if is_failed_status(response.status_code) else Outcome.OK
+        self._over(trip, request, Outcome.STALE if stale else answered, response.status_code)
 
     def failed(self, trip: Trip, request: Request, error: BaseException) -> None:
         """Close the journey of a call that raised."""
@@ -153,10 +162,8 @@ class Engine:
     def describe(self, method: str, url: URL) -> str:
         """The pipeline that applies to a request, the outermost stage first."""
         route, _ = self.policies.find(method, url)
-        stages = [f"  {_shown(stage)}" for stage in route.policy.stages()]
-        if route.budget is not None:
-            stages.append(f"  (retries of a host share {route.budget})")
-        return "\n".join([f"{method} {origin_of(url)}{url.path}: policy {route.name!r}", *stages, "  send"])
+        head = f"{method} {origin_of(url)}{url.path}: policy {route.name!r}"
+        return "\n".join([head, *(f"  {line}" for line in [*str(route.policy).splitlines(), "send"])])
 
     def state(self) -> dict[str, State]:
         """What is known of each origin: its circuit and its budget; by route and origin."""
@@ -208,8 +215,3 @@ class CircuitHandle:
     def _tell(self, event: Event) -> None:
         if self._sinks is not None:
             self._sinks(event)
-
-
-def _shown(stage: object) -> str:
-    name = getattr(stage, "__name__", None)
-    return str(name) if name is not None else str(stage)

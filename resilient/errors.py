@@ -85,11 +85,12 @@ class DeadlineExceededError(CallError):
 
     Attributes:
         timeout: seconds that the call had.
+        asked: whether the origin kept the call waiting; False if the time ran out before the origin was asked.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, *, asked: bool = True) -> None:
         super().__init__(f"the call did not end within its deadline of {timeout:.3g} s")
-        self.timeout = timeout
+        self.timeout, self.asked = timeout, asked
 
 
 class AttemptTimeoutError(CallError):

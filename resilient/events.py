@@ -267,14 +267,28 @@ class StoreEvicted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackgroundFailed(Event):
-    """Work in the background ended with an error, which nobody else will see.
+class ConfigChanged(Event):
+    """A policy file that is watched has changed, and its policies apply from now on.
 
     Attributes:
-        kind: what the work was.
-        error: the qualified name of the exception's class.
+        file: the file's name.
+        policies: how many entries it holds.
     """
 
-    name: ClassVar[str] = "resilient.background.failed"
-    kind: str
+    name: ClassVar[str] = "resilient.config.changed"
+    file: str
+    policies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFailed(Event):
+    """A policy file that is watched has changed and cannot be used; the policies from before still apply.
+
+    Attributes:
+        file: the file's name.
+        error: what is wrong with it, for people.
+    """
+
+    name: ClassVar[str] = "resilient.config.failed"
+    file: str
     error: str

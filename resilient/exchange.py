@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Literal
 
 from resilient.call import INFINITE, Call
-from resilient.errors import AttemptTimeoutError, CallError, DeadlineExceededError
+from resilient.errors import AttemptTimeoutError, DeadlineExceededError
 from resilient.events import TimedOut
-from resilient.messages import Request, Response, Unasked
+from resilient.messages import Request, Response, asked_phases
 from resilient.outcome import Failure
 
 SWITCHING_PROTOCOLS = 101
@@ -26,15 +25,15 @@ async def exchange(call: Call) -> Response:
         DeadlineExceededError: the call's deadline came first, or leaves too little time to start.
         AttemptTimeoutError: the attempt's end came first.
     """
-    ends = min(call.attempt_ends, call.deadline)
+    now = call.runtime.clock.now()
+    asked = call.options.attempt_timeout
+    ends = min(call.attempt_ends if asked is None else now + asked, call.deadline)
     if ends == INFINITE:
         return await _exchange(call, call.request, ends)
-    clock = call.runtime.clock
-    left = ends - clock.now()
-    if call.deadline - clock.now() < shortest(call):
-        raise _over(call, DeadlineExceededError(call.deadline - call.journey.started), "deadline")
-    extensions = call.request.extensions
-    cut = {**extensions, "timeout": phases(extensions.get("timeout"), left)}
+    if not may_start(call):
+        raise _late(call, asked=False)
+    left = ends - now
+    cut = {**call.request.extensions, "timeout": phases(asked_phases(call.request), left)}
     request = call.library.again(call.request, cut, {})
     try:
         return await call.runtime.within(left, partial(_exchange, call, request, ends))
@@ -45,24 +44,28 @@ async def exchange(call: Call) -> Response:
         raise ended from error
 
 
-def shortest(call: Call) -> float:
-    """Seconds that an attempt needs at least; a deadline of less than twice as much is halved."""
-    return min(MINIMUM_LEFT, (call.deadline - call.journey.started) / 2)
+def may_start(call: Call) -> bool:
+    """Whether enough time is left for an attempt; half of the deadline is always enough."""
+    left = call.time_left
+    return left >= MINIMUM_LEFT or 0 < (call.deadline - call.journey.started) / 2 <= left
 
 
-def phases(given: Mapping[str, float | None] | None, left: float) -> dict[str, float]:
-    """Timeouts of the connection's phases: none longer than ``left``, nor than what somebody asked for.
+def phases(given: Mapping[str, float | None], left: float) -> dict[str, float]:
+    """Timeouts of the connection's phases: none longer than ``left``, nor than what was ``given``.
 
     Getting a connection is given a little less, so that a connection that cannot be had shows as just that: it
     proves that nothing was sent.
     """
-    connect = left - min(0.02, left / 10)
+    connect = left - _margin(left)
     cut = {"connect": connect, "read": left, "write": left, "pool": connect}
-    if given and not isinstance(given, Unasked):
-        for phase, asked in given.items():
-            if asked is not None and asked < cut.get(phase, INFINITE):
-                cut[phase] = asked
+    for phase, asked in given.items():
+        if asked is not None and asked < cut.get(phase, INFINITE):
+            cut[phase] = asked
     return cut
+
+
+def _margin(left: float) -> float:
+    return min(0.02, left / 10)
 
 
 async def _exchange(call: Call, request: Request, ends: float) -> Response:
@@ -81,20 +84,22 @@ async def _exchange(call: Call, request: Request, ends: float) -> Response:
 
 def _cut(call: Call, error: Exception, ends: float, left: float) -> Exception:
     """What ``error`` is, knowing that the exchange was cut at ``ends``."""
-    if call.runtime.clock.now() < ends - _EARLIER:
-        return error
     meaning = call.failure_of(error)
-    if meaning not in (Failure.TIMEOUT, Failure.UNSENT, Failure.POOL) and not isinstance(error, TimeoutError):
+    connected = meaning is Failure.TIMEOUT or isinstance(error, TimeoutError)
+    if not connected and meaning not in (Failure.UNSENT, Failure.POOL):
+        return error
+    earlier = _EARLIER if connected else _EARLIER + _margin(left)
+    if call.runtime.clock.now() < ends - earlier:
         return error
     if ends == call.deadline:
-        return _over(call, DeadlineExceededError(call.deadline - call.journey.started), "deadline")
-    if meaning is Failure.TIMEOUT or isinstance(error, TimeoutError):
-        return _over(call, AttemptTimeoutError(left), "attempt")
+        return _late(call, asked=meaning is not Failure.POOL)
+    if connected:
+        call.record(TimedOut(what="attempt", timeout=left))
+        return AttemptTimeoutError(left)
     return error
 
 
-def _over(
-    call: Call, error: AttemptTimeoutError | DeadlineExceededError, what: Literal["attempt", "deadline"]
-) -> CallError:
-    call.record(TimedOut(what=what, timeout=error.timeout))
+def _late(call: Call, *, asked: bool) -> DeadlineExceededError:
+    error = DeadlineExceededError(call.deadline - call.journey.started, asked=asked)
+    call.record(TimedOut(what="deadline", timeout=error.timeout))
     return error

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 import httpx
 
 from resilient import errors
 from resilient.caching.cache import Cache, cache_of
+from resilient.config import PathLike, client_options
 from resilient.engine import TRIP, CircuitHandle, Engine, State, Trip
 from resilient.events import Event
 from resilient.messages import Unasked, origin_of
@@ -71,6 +72,7 @@ def _again(request: httpx.Request, extensions: Mapping[str, Any], fields: Mappin
     return made
 
 
+_PIECE = 16 * 1024
 _NOT_ELSEWHERE = {"host", "content-length", "content-type", "transfer-encoding"}
 _CREDENTIALS = ("authorization", "cookie", "token", "api-key", "apikey", "secret")
 
@@ -113,6 +115,20 @@ def _response(status: int, fields: list[tuple[bytes, bytes]], content: bytes) ->
     return httpx.Response(status, headers=fields, stream=httpx.ByteStream(content))
 
 
+def _decodes(fields: list[tuple[bytes, bytes]], content: bytes) -> bool:
+    """In small pieces, which may be much larger once decoded."""
+    headers = httpx.Headers(fields)
+    if "content-encoding" not in headers:
+        return True
+    pieces = (content[at : at + _PIECE] for at in range(0, len(content), _PIECE))
+    try:
+        for _ in httpx.Response(200, headers=headers, content=pieces).iter_bytes():
+            pass
+    except httpx.DecodingError:
+        return False
+    return True
+
+
 def _body(response: httpx.Response) -> Body:
     stream = response.stream
     if not isinstance(stream, Body):
@@ -147,6 +163,7 @@ LIBRARY = HttpLibrary(
         httpx.InvalidURL: Failure.INVALID,
     },
     natives={
+        errors.CallError: CallError,
         errors.CircuitOpenError: CircuitOpenError,
         errors.DeadlineExceededError: DeadlineExceededError,
         errors.AttemptTimeoutError: AttemptTimeoutError,
@@ -157,6 +174,7 @@ LIBRARY = HttpLibrary(
     elsewhere=_elsewhere,
     rewind=_rewind,
     body=_body,
+    decodes=_decodes,
 )
 
 
@@ -264,10 +282,27 @@ class ResilientTransport(_Door):
         self._owner = _Owner(ThreadRuntime(clock), policies, store, name, telemetry)
         super().__init__(transport, self._owner.engine)
 
+    def __enter__(self) -> Self:
+        self._transport.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        try:
+            self._transport.__exit__(exc_type, exc_value, traceback)
+        finally:
+            self._owner.close()
+
     def close(self) -> None:
         """Close the transport and its cache."""
-        self._transport.close()
-        self._owner.close()
+        try:
+            self._transport.close()
+        finally:
+            self._owner.close()
 
 
 class AsyncResilientTransport(_AsyncDoor):
@@ -286,29 +321,34 @@ class AsyncResilientTransport(_AsyncDoor):
         self._owner = _Owner(TaskRuntime(clock), policies, store, name, telemetry)
         super().__init__(transport, self._owner.engine)
 
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        try:
+            await self._transport.__aexit__(exc_type, exc_value, traceback)
+        finally:
+            await self._owner.aclose()
+
     async def aclose(self) -> None:
         """Close the transport and its cache."""
-        await self._transport.aclose()
-        await self._owner.aclose()
+        try:
+            await self._transport.aclose()
+        finally:
+            await self._owner.aclose()
 
 
 # --- clients -----------------------------------------------------------------------------------------------------
 
 
-class _DefaultTimeout(httpx.Timeout):
-    """httpx's own default, which nobody asked for; equal to it, but its phases say so."""
-
-    def as_dict(self) -> dict[str, float | None]:
-        """The phases, marked."""
-        return Unasked(super().as_dict())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, httpx.Timeout) and super().as_dict() == other.as_dict()
-
-    __hash__ = None  # type: ignore[assignment] # as httpx.Timeout
-
-
-_DEFAULT_TIMEOUT = _DefaultTimeout(5.0)
+_DEFAULT_TIMEOUT = httpx.Timeout(Unasked(5.0))
+"""httpx's own default, whose seconds say that nobody asked for them; httpx copies timeouts, never seconds."""
 
 Fields = Mapping[str, str] | Mapping[bytes, bytes] | Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
 Auth = tuple[str | bytes, str | bytes] | Callable[[httpx.Request], httpx.Request] | httpx.Auth
@@ -352,6 +392,23 @@ class AsyncClientOptions(SharedOptions, total=False):
     transport: httpx.AsyncBaseTransport | None
 
 
+class _Beside(TypedDict, total=False):
+    """What may be given beside a file of policies."""
+
+    store: Store | None
+    name: str
+    telemetry: Sequence[Sink]
+    clock: Clock | None
+
+
+class ConfiguredOptions(ClientOptions, _Beside, total=False):
+    """Every argument of ``ResilientClient`` but its policies."""
+
+
+class AsyncConfiguredOptions(AsyncClientOptions, _Beside, total=False):
+    """Every argument of ``AsyncResilientClient`` but its policies."""
+
+
 OWN_OPTIONS = ("policies", "store", "name", "telemetry", "clock")
 
 
@@ -360,7 +417,9 @@ def _checked(owner: str, options: Mapping[str, Any], known: type[SharedOptions])
     names = {*known.__annotations__, *SharedOptions.__annotations__}
     for name, value in options.items():
         if name not in names:
-            unknown_option(owner, name, value, {*names, *OWN_OPTIONS})
+            # A misspelt auth, headers or proxy holds secrets.
+            shown = value if isinstance(value, int | float | None) else f"a {type(value).__name__}"
+            unknown_option(owner, name, shown, {*names, *OWN_OPTIONS})
     return {"timeout": _DEFAULT_TIMEOUT, **options}
 
 
@@ -381,23 +440,36 @@ def _handed_over(response: httpx.Response, request: httpx.Request, carried: http
     for one in (response, *response.history):
         if one.request is carried:
             one.request = request
+        else:
+            _at_home(one.request)
+    if response.next_request is not None:
+        _at_home(response.next_request)
     return response
+
+
+def _at_home(request: httpx.Request) -> None:
+    """A request that httpx made on the way, for a redirect: whoever sends it again starts a call of its own."""
+    request.extensions.pop(TRIP, None)
 
 
 def _named_in(error: BaseException, request: httpx.Request, carried: httpx.Request) -> None:
     _give_back(request, carried)
-    if isinstance(error, httpx.HTTPError) and getattr(error, "_request", None) is carried:
+    named: httpx.Request | None = getattr(error, "_request", None)
+    if named is carried and isinstance(error, httpx.HTTPError):
         error.request = request
+    elif named is not None:
+        _at_home(named)
 
 
 class _Client:
     """What both clients show of their engine."""
 
     _owner: _Owner
+    build_request: Callable[..., httpx.Request]
 
     def describe(self, url: httpx.URL | str, method: str = "GET") -> str:
         """The pipeline that applies to a request for ``url``, the outermost stage first, as text."""
-        return self._owner.engine.describe(method.upper(), httpx.URL(url))
+        return self._owner.engine.describe(method.upper(), self.build_request(method, url).url)
 
     def state(self) -> dict[str, State]:
         """What is known of each origin: its circuit and its budget; by route and origin."""
@@ -405,7 +477,7 @@ class _Client:
 
     def circuit(self, url: httpx.URL | str, method: str = "GET") -> CircuitHandle:
         """The circuit of the origin of ``url``, to be isolated or closed by hand."""
-        return self._owner.engine.circuit(method.upper(), httpx.URL(url))
+        return self._owner.engine.circuit(method.upper(), self.build_request(method, url).url)
 
 
 class ResilientClient(_Client, httpx.Client):
@@ -435,16 +507,30 @@ class ResilientClient(_Client, httpx.Client):
         clock: Clock | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        checked = _checked("ResilientClient", options, ClientOptions)
+        super().__init__(**_checked("ResilientClient", options, ClientOptions))
         self._owner = _Owner(ThreadRuntime(clock), policies, store, name, telemetry)
-        super().__init__(**checked)
-        self._doors: dict[httpx.BaseTransport, _Door] = {}
+        self._doors: dict[int, _Door] = {}
+
+    @classmethod
+    def from_config(cls, path: PathLike, *, watch: bool = False, **options: Unpack[ConfiguredOptions]) -> Self:
+        """A client as a TOML file says, see :mod:`resilient.config`.
+
+        Args:
+            path: the file.
+            watch: take over changes of the file's policies while the client is in use. Circuits and budgets stay
+                as they are, and calls under way go on; a file with a mistake in it changes nothing.
+            options: every argument of the class but ``policies``; they count more than the file.
+
+        Raises:
+            ConfigurationError: something in the file is wrong: names the file, the table, the key and the value.
+        """
+        return cls(**client_options(path, watch, options))
 
     def _transport_for_url(self, url: httpx.URL) -> httpx.BaseTransport:
         transport = super()._transport_for_url(url)
-        door = self._doors.get(transport)
+        door = self._doors.get(id(transport))  # held by its door; it need not be hashable
         if door is None:
-            door = self._doors[transport] = _Door(transport, self._owner.engine)
+            door = self._doors[id(transport)] = _Door(transport, self._owner.engine)
         return door
 
     def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
@@ -467,8 +553,10 @@ class ResilientClient(_Client, httpx.Client):
 
     def close(self) -> None:
         """Close the connections, and the cache unless it was given."""
-        super().close()
-        self._owner.close()
+        try:
+            super().close()
+        finally:
+            self._owner.close()
 
     def __exit__(
         self,
@@ -476,8 +564,10 @@ class ResilientClient(_Client, httpx.Client):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        super().__exit__(exc_type, exc_value, traceback)
-        self._owner.close()
+        try:
+            super().__exit__(exc_type, exc_value, traceback)
+        finally:
+            self._owner.close()
 
 
 class AsyncResilientClient(_Client, httpx.AsyncClient):
@@ -497,16 +587,20 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
         clock: Clock | None = None,
         **options: Unpack[AsyncClientOptions],
     ) -> None:
-        checked = _checked("AsyncResilientClient", options, AsyncClientOptions)
+        super().__init__(**_checked("AsyncResilientClient", options, AsyncClientOptions))
         self._owner = _Owner(TaskRuntime(clock), policies, store, name, telemetry)
-        super().__init__(**checked)
-        self._doors: dict[httpx.AsyncBaseTransport, _AsyncDoor] = {}
+        self._doors: dict[int, _AsyncDoor] = {}
+
+    @classmethod
+    def from_config(cls, path: PathLike, *, watch: bool = False, **options: Unpack[AsyncConfiguredOptions]) -> Self:
+        """A client as a TOML file says; as :meth:`ResilientClient.from_config`."""
+        return cls(**client_options(path, watch, options))
 
     def _transport_for_url(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         transport = super()._transport_for_url(url)
-        door = self._doors.get(transport)
+        door = self._doors.get(id(transport))  # held by its door; it need not be hashable
         if door is None:
-            door = self._doors[transport] = _AsyncDoor(transport, self._owner.engine)
+            door = self._doors[id(transport)] = _AsyncDoor(transport, self._owner.engine)
         return door
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
@@ -529,8 +623,10 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
 
     async def aclose(self) -> None:
         """Close the connections, and the cache unless it was given."""
-        await super().aclose()
-        await self._owner.aclose()
+        try:
+            await super().aclose()
+        finally:
+            await self._owner.aclose()
 
     async def __aexit__(
         self,
@@ -538,5 +634,7 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        await super().__aexit__(exc_type, exc_value, traceback)
-        await self._owner.aclose()
+        try:
+            await super().__aexit__(exc_type, exc_value, traceback)
+        finally:
+            await self._owner.aclose()

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TypeVar
 
-from resilient.events import AttemptEnded, CacheLookup, CircuitOpened, Event, FellBack, Rejected, Retried, TimedOut
+from resilient.durations import shown
+from resilient.events import (
+    AttemptEnded,
+    CacheLookup,
+    CacheResult,
+    CacheStored,
+    CircuitClosed,
+    CircuitHalfOpened,
+    CircuitOpened,
+    Event,
+    FellBack,
+    Paused,
+    Rejected,
+    Retried,
+    RetryExhausted,
+    RetryStop,
+    StoreFailed,
+    TimedOut,
+)
+from resilient.outcome import Failure
 
 E = TypeVar("E", bound=Event)
 
@@ -62,33 +82,98 @@ class Journey:
         return f"<Journey {self.route!r}: {len(self.attempts)} attempts>"
 
     def __str__(self) -> str:
-        """The journey line by line: seconds since the start, and what happened."""
-        lines = [f"{at - self.started:8.3f} s  {describe(event)}" for at, event in self.timeline]
-        total = "" if self.seconds is None else f", {self.seconds:.3f} s"
-        return "\n".join([f"route {self.route!r}: {len(self.attempts)} attempts{total}", *lines])
+        """The journey line by line: when it happened, counted from the start, and what."""
+        lines = [f"{at - self.started:9.3f} s  {describe(event)}" for at, event in self.timeline]
+        attempts = len(self.attempts)
+        sent = "nothing sent" if not attempts else "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        total = "" if self.seconds is None else f", {shown(self.seconds)} in all"
+        return "\n".join([f"policy {self.route!r}: {sent}{self._result()}{total}", *lines])
+
+    def _result(self) -> str:
+        served = self.cache is not None and self.cache.result in _SERVED
+        cache = f", answered from the cache ({self.cache.result})" if served and self.cache is not None else ""
+        fallback = ", answered by the fallback" if self.events(FellBack) else ""
+        circuit = ", circuit open" if self.circuit == "open" else ""
+        return cache + fallback + circuit
 
 
 def describe(event: Event) -> str:
     """One event as a short line for people."""
     match event:
-        case AttemptEnded(number=number, status=int(status), seconds=seconds):
-            return f"attempt {number} answered {status} in {seconds:.3f} s"
-        case AttemptEnded(number=number, failure=failure, seconds=seconds) if failure is not None:
-            return f"attempt {number} failed ({failure.value}) after {seconds:.3f} s"
-        case Retried(attempt=attempt, reason=reason, delay=delay, asked=asked):
-            wish = "" if asked is None else f"; the origin asked for {asked:g} s"
-            return f"attempt {attempt} counts as failed ({reason}); again in {delay:.3f} s{wish}"
+        case AttemptEnded(number=number, status=status, failure=None, seconds=seconds):
+            return f"attempt {number}: answered {status} after {shown(seconds)}"
+        case AttemptEnded(number=number, failure=Failure() as failure, seconds=seconds):
+            return f"attempt {number}: {_FAILURES[failure]}, after {shown(seconds)} ({failure.value})"
+        case Retried(reason=reason, delay=delay, asked=asked):
+            wish = "" if asked is None else f", as the origin asked for {shown(asked)}"
+            return f"that is a failure ({reason}); again in {shown(delay)}{wish}"
+        case RetryExhausted(reason=reason, stop=stop, retry_after=asked):
+            wish = "" if asked is None else f" (the origin asked for {shown(asked)})"
+            return f"that is a failure ({reason}); not again: {_STOPS[stop]}{wish}"
+        case Paused(seconds=seconds):
+            return f"waits {shown(seconds)} until the origin's quota is filled again"
         case TimedOut(what=what, timeout=timeout):
-            return f"{what} over after {timeout:g} s"
+            return f"the {what}'s time of {shown(timeout)} is over"
+        case Rejected(by="circuit", origin=origin, retry_in=retry_in):
+            when = "isolated by hand" if retry_in == float("inf") else f"open, next probe in {shown(retry_in)}"
+            return f"refused: the circuit of {origin} is {when}"
+        case Rejected(origin=origin, retry_in=retry_in):
+            return f"refused: the quota of {origin} is used up for {shown(retry_in)}"
+        case CircuitOpened(circuit=circuit, open_for=open_for, cause=cause):
+            return f"the circuit of {circuit} opens for {shown(open_for)}: {_CAUSES[cause]}"
+        case CircuitHalfOpened(circuit=circuit):
+            return f"the circuit of {circuit} lets a probe through"
+        case CircuitClosed(circuit=circuit):
+            return f"the circuit of {circuit} closes: the origin answers again"
         case FellBack(to=to, reason=reason):
-            return f"fallback to a {to} in place of {reason}"
+            return f"fallback: a {to} answers in place of the failure ({reason})"
+        case CacheLookup(result=result, strategy=strategy, age=age, detail=detail):
+            old = "" if age is None else f", {shown(age)} old"
+            return f"cache: {_LOOKUPS[result]}{old} ({detail or strategy})"
+        case CacheStored(strategy=strategy, detail=None):
+            return f"cache: the answer is kept ({strategy})"
+        case CacheStored(detail=detail):
+            return f"cache: the answer is not kept ({detail})"
+        case StoreFailed(store=store, operation=operation, kind=kind):
+            return f"the store {store!r} failed to {operation} ({kind}); the call goes on without it"
         case _:
             pass
-    fields = ", ".join(f"{field}={_shown(getattr(event, field))}" for field in event.__dataclass_fields__)
-    return f"{event.name.removeprefix('resilient.')}: {fields}"
+    given = ", ".join(f"{one.name} {getattr(event, one.name)}" for one in fields(event))
+    return f"{event.name.removeprefix('resilient.')}: {given}"
 
 
-def _shown(value: object) -> object:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return getattr(value, "value", value)
+_SERVED = ("hit", "stale", "collapsed")
+_FAILURES = {
+    Failure.UNSENT: "no connection, nothing was sent",
+    Failure.POOL: "no free connection, nothing was sent",
+    Failure.TIMEOUT: "no answer in time",
+    Failure.BROKEN: "the connection broke",
+    Failure.UNTRUSTED: "the origin's certificate was refused",
+    Failure.INVALID: "the request can never succeed",
+    Failure.REJECTED: "refused here",
+    Failure.CANCELLED: "the caller gave up",
+    Failure.OTHER: "an error in the client's own code",
+}
+_STOPS: dict[RetryStop, str] = {
+    "limit": "that was the last attempt",
+    "budget": "the host's retry budget is used up",
+    "deadline": "too little time is left",
+    "not_idempotent": "sending it twice might do harm",
+    "body_not_replayable": "its body cannot be sent twice",
+    "retry_after": "too long to wait",
+}
+_CAUSES = {
+    "run": "too many failures in a row",
+    "ratio": "too many failures among the latest calls",
+    "slow": "too many slow answers among the latest calls",
+    "probe": "the probe failed",
+    "manual": "by hand",
+}
+_LOOKUPS: dict[CacheResult, str] = {
+    "hit": "fresh answer served",
+    "stale": "stale answer served",
+    "miss": "the origin's own answer",
+    "bypass": "passed by",
+    "collapsed": "shared with a call under way",
+    "error": "failed",
+}

@@ -95,8 +95,16 @@ class Body(Protocol):
         ...
 
 
-class Unasked(dict[str, float | None]):
-    """The phases of an HTTP library's default timeout: nobody asked for it, so a policy may replace it."""
+class Unasked(float):
+    """Seconds of an HTTP library's default timeout: nobody asked for them, so a policy may replace them."""
+
+    __slots__ = ()
+
+
+def asked_phases(request: Request) -> dict[str, float | None]:
+    """The phases of a request's timeout that the caller or an SDK gave; None is for ever."""
+    given: Mapping[str, float | None] = request.extensions.get("timeout") or {}
+    return {phase: seconds for phase, seconds in given.items() if not isinstance(seconds, Unasked)}
 
 
 def origin_of(url: URL) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
+from resilient.checks import need
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
 
@@ -61,20 +62,32 @@ def options(
         partition: whose answers these are; overrides the partition by credentials.
 
     Raises:
-        ConfigurationError: a duration is malformed, or ``idempotent=False`` comes with a key.
+        ConfigurationError: an option has a wrong value, or ``idempotent=False`` comes with a key.
     """
+    for name, flag in {"idempotent": idempotent, "cache": cache}.items():
+        need(flag is None or isinstance(flag, bool), name, flag, "True or False")
+    for name, text in {"route": route, "partition": partition}.items():
+        need(text is None or isinstance(text, str), name, text, "text")
     if idempotency_key is True:
         idempotency_key = str(uuid.uuid4())
-    if idempotency_key and idempotent is False:
+    elif idempotency_key is False:
+        idempotency_key = None
+    right = "printable ASCII text, or True for a random key"
+    need(idempotency_key is None or _is_printable(idempotency_key), "idempotency_key", idempotency_key, right)
+    if idempotency_key is not None and idempotent is False:
         raise ConfigurationError("idempotent=False contradicts idempotency_key=...; give one of them")
     return {
         EXTENSION: Options(
             deadline=None if deadline is None else seconds_of(deadline, option="deadline"),
             attempt_timeout=None if attempt_timeout is None else seconds_of(attempt_timeout, option="attempt_timeout"),
             idempotent=idempotent,
-            idempotency_key=idempotency_key or None,
+            idempotency_key=idempotency_key,
             cache=cache,
             route=route,
             partition=partition,
         )
     }
+
+
+def _is_printable(text: object) -> bool:
+    return isinstance(text, str) and text.strip() == text != "" and text.isascii() and text.isprintable()

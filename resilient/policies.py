@@ -5,24 +5,22 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import TypeAlias
 
 from resilient.call import Handler, Host
+from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.exchange import exchange
 from resilient.mechanics.budget import Budget
 from resilient.mechanics.circuit import Circuit
 from resilient.messages import URL, origin_of
-from resilient.pattern import Pattern
+from resilient.pattern import Pattern, canonical
 from resilient.pipeline.compose import compose
 from resilient.pipeline.response_cache import ResponseCache
 from resilient.policy import Policy
 
 MAX_ORIGINS = 10_000
 """Origins whose state is kept by one ``Policies``; beyond that the least used go, open circuits last."""
-_SPARED = 100
-"""How many of the least used origins are looked at for one without an open circuit."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 PolicyMap: TypeAlias = Mapping[str, Policy]
@@ -54,10 +52,12 @@ class Route:
 class _Origin:
     """One origin: the routes that may apply to it, best first, and what was learned under each."""
 
-    __slots__ = ("hosts", "name", "routes")
+    __slots__ = ("host", "hosts", "name", "port", "routes")
 
-    def __init__(self, name: str, routes: list[Route]) -> None:
+    def __init__(self, name: str, host: str, port: int | None, routes: list[Route]) -> None:
         self.name = name
+        self.host = host
+        self.port = port
         self.routes = routes
         self.hosts: dict[str, Host] = {}
 
@@ -91,6 +91,20 @@ class Policies:
         """The entries, the most specific first."""
         return list(self._routes)
 
+    def reload(self, entries: PolicyMap | Policy | None) -> None:
+        """Put ``entries`` in the place of those there are. Calls under way go on under the old ones.
+
+        What was learned about an origin under an entry is kept: its circuit stays as it is, its budget as full.
+
+        Raises:
+            ConfigurationError: a pattern or a policy is wrong; nothing has changed.
+        """
+        routes = _routes_of(entries)
+        with self._lock:
+            self._routes = routes
+            for origin in self._origins.values():
+                origin.routes = self._applicable(origin.host, origin.port)
+
     def find(self, method: str, url: URL) -> tuple[Route, Host]:
         """The entry that applies to a request, and what is known of its origin under it."""
         origin = self._origin(url)
@@ -113,16 +127,28 @@ class Policies:
                 self._origins.move_to_end(key)
                 return found
             port = _DEFAULT_PORTS.get(url.scheme) if url.port is None else url.port
-            applicable = [route for route in self._routes if route.pattern.is_for(url.host.lower(), port)]
-            made = self._origins[key] = _Origin(origin_of(url), applicable)
+            host = canonical(url.host)
+            made = self._origins[key] = _Origin(origin_of(url), host, port, self._applicable(host, port))
             if len(self._origins) > MAX_ORIGINS:
-                self._forget_one()
+                self._forget_one(key)
             return made
 
-    def _forget_one(self) -> None:
-        oldest = list(islice(self._origins.items(), _SPARED))
-        forgotten = next((key for key, origin in oldest if not origin.is_refused()), oldest[0][0])
-        del self._origins[forgotten]
+    def _applicable(self, host: str, port: int | None) -> list[Route]:
+        return [route for route in self._routes if route.pattern.is_for(host, port)]
+
+    def _forget_one(self, newest: tuple[str, bytes]) -> None:
+        """Forget the least used origin, but the ``newest``; one with an open circuit only if there is no other."""
+        spared = []
+        for key, origin in self._origins.items():
+            if key != newest and not origin.is_refused():
+                break
+            spared.append(key)
+        else:
+            key = spared.pop(0)
+        del self._origins[key]
+        # Not looked at again until all the others have been.
+        for key in spared:
+            self._origins.move_to_end(key)
 
     def keep_answers(self) -> bool:
         """Whether any policy has a response cache, so that a store is wanted."""
@@ -139,7 +165,13 @@ class Policies:
 
 
 def _routes_of(entries: PolicyMap | Policy | None) -> list[Route]:
+    right = "a Policy, a dict of them by pattern such as {'api.example.com': Policy()}, or Policies"
+    need(isinstance(entries, Policy | Mapping | None), "policies", entries, right)
     given = {"*": entries} if isinstance(entries, Policy) else dict(entries or {})
     given.setdefault("*", Policy.standard())
     routes = [Route(name, policy) for name, policy in given.items()]
+    same: dict[object, str] = {}
+    for route in routes:
+        if (other := same.setdefault(route.pattern.requests, route.name)) is not route.name:
+            raise ConfigurationError(f"policies={{{other!r}: ..., {route.name!r}: ...}} are for the same requests")
     return sorted(routes, key=lambda route: route.pattern.rank, reverse=True)

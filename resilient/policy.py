@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from enum import Enum
@@ -145,6 +146,18 @@ class Policy:
         ]
         return [stage for stage in found if stage is not None]
 
+    def __str__(self) -> str:
+        """The stages that apply, one a line, the outermost first."""
+        budget = self.effective_budget
+        lines: list[str] = []
+        for stage in self.stages():
+            if stage is not observe_attempt:
+                lines.append(_line(_words(stage), stage))
+            if isinstance(stage, Retry) and budget is not None:
+                lines.append(_line("budget", budget))
+        off = [name for name in _STAGES if self.pipeline is None and getattr(self, name) is None]
+        return "\n".join([*lines, f"off: {', '.join(off)}"] if off else lines)
+
 
 _STAGES = ("deadline", "fallback", "cache", "retry", "budget", "breaker", "attempt_timeout")
 _KINDS: dict[str, type] = {"cache": ResponseCache, "retry": Retry, "budget": Budget, "breaker": CircuitBreaker}
@@ -153,3 +166,15 @@ DEFAULT_ATTEMPT_TIMEOUT = AttemptTimeout(10.0, named=False)
 DEFAULT_RETRY = Retry()
 DEFAULT_BUDGET = Budget()
 DEFAULT_BREAKER = CircuitBreaker()
+_DEFAULTS = (DEFAULT_DEADLINE, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_RETRY, DEFAULT_BUDGET, DEFAULT_BREAKER)
+
+
+def _line(name: str, stage: object) -> str:
+    text = (stage.__doc__ or "").partition("\n")[0] if hasattr(stage, "__name__") else str(stage)
+    mark = "  (default)" if any(stage is default for default in _DEFAULTS) else ""
+    return f"{name:<16} {text}{mark}".rstrip()
+
+
+def _words(stage: object) -> str:
+    """``AttemptTimeout(...)`` is an ``attempt timeout``; a function has a name already."""
+    return getattr(stage, "__name__", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(stage).__name__).lower()

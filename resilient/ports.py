@@ -84,6 +84,13 @@ class Runtime(Protocol):
         """
         ...
 
+    async def drain(self, body: Body, most: int, ends: float) -> None:
+        """Read what is left of ``body``, so that its connection can be used again, and close it.
+
+        After ``most`` bytes, or at the instant ``ends``, it is closed all the same.
+        """
+        ...
+
     async def close(self, body: Body) -> None:
         """Close ``body``, read or not."""
         ...
@@ -199,6 +206,7 @@ class HttpLibrary:
             its credentials.
         rewind: makes a request's body ready to be sent again; False if that cannot be.
         body: the body of an answer; makes the answer's stream one where it is none yet.
+        decodes: whether a raw body with these header fields can be decoded.
     """
 
     name: str
@@ -209,3 +217,4 @@ class HttpLibrary:
     elsewhere: Callable[[Any, str], Request]
     rewind: Callable[[Any], bool]
     body: Callable[[Any], Body]
+    decodes: Callable[[list[tuple[bytes, bytes]], bytes], bool]

@@ -28,8 +28,16 @@ def settings(cls: type[C]) -> type[C]:
                 unknown_option(made.__name__, name, value, known)
         build(self, *args, **given)
 
+    if "__str__" not in vars(cls):
+        made.__str__ = _changes_of  # type: ignore[method-assign]
     made.__init__ = __init__  # type: ignore[method-assign, assignment] # the same signature, checked first
     return made
+
+
+def _changes_of(made: Any) -> str:
+    """The options that differ from their defaults, for people."""
+    given = [(one, getattr(made, one.name)) for one in fields(made) if one.init]
+    return ", ".join(f"{one.name} {value}" for one, value in given if value != one.default) or "as by default"
 
 
 def unknown_option(owner: str, name: str, value: object, known: Collection[str]) -> NoReturn:

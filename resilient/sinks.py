@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.events import Event
 from resilient.ports import Telemetry
@@ -45,6 +46,7 @@ def sinks_of(telemetry: Sequence[Telemetry | Callable[[Event], object]]) -> Sink
     Raises:
         ConfigurationError: one of them can neither be called nor has a ``record`` method.
     """
+    need(isinstance(telemetry, Sequence), "telemetry", telemetry, "a list of objects with record(event), or callables")
     return Sinks(telemetry) if telemetry else None
 
 

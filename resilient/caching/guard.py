@@ -38,7 +38,11 @@ class Guard:
 
     async def secret(self) -> bytes | None:
         """The secret kept beside the entries, None if the store does not say."""
-        return await self._ask("get", self._store.secret, None)
+        secret = await self._ask("get", self._store.secret, None)
+        # What a digest takes as its key, and too long to be guessed.
+        if secret is not None and not (isinstance(secret, bytes) and 16 <= len(secret) <= 64):
+            return self._failed("get", "corrupt", None)
+        return secret
 
     async def get(self, key: str) -> Entry | None:
         """The entry, None if there is none or the store does not say."""
@@ -52,6 +56,10 @@ class Guard:
             return True
 
         return await self._ask("set", write, False)
+
+    def failed(self, operation: str, error: StoreError) -> None:
+        """Record that what the store answered is of no use."""
+        self._failed(operation, error.kind, None)
 
     async def _ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
         left = min(COMMAND_BUDGET, CALL_BUDGET - self._spent)

@@ -69,7 +69,7 @@ def why_not_stored(
         return "no-store"
     if "no-cache" in directives:  # section 5.2.2.4: not without asking the origin, which this cache cannot yet
         return "no-cache"
-    if any(name.strip().lower() not in _SELECTS_SAFELY for name in vary):  # section 4.1
+    if any(name.strip() and name.strip().lower() not in _SELECTS_SAFELY for name in vary):  # section 4.1
         return "vary"
     if content_type.partition(";")[0].strip().lower() == "text/event-stream":
         return "event-stream"
@@ -87,7 +87,9 @@ def is_complete(length: int, content_length: str | None, framed: bool) -> bool:
     """
     if content_length is None:
         return framed
-    return content_length.isascii() and content_length.isdigit() and int(content_length) == length
+    # Compared as text: a number may be longer than Python reads.
+    digits = content_length.isascii() and content_length.isdigit()
+    return digits and (content_length.lstrip("0") or "0") == str(length)
 
 
 def kept_fields(raw: Iterable[tuple[bytes, bytes]], connection: Sequence[str]) -> list[tuple[bytes, bytes]]:

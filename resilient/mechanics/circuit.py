@@ -15,8 +15,8 @@ any       :meth:`Circuit.close`                        closed
 from __future__ import annotations
 
 import math
-from threading import Lock
 from collections.abc import Callable
+from threading import Lock
 
 from resilient.mechanics.backoff import doubled
 from resilient.mechanics.places import Places
@@ -201,7 +201,8 @@ class Circuit:
         if asked is not None:
             # Whoever was told the same instant comes a little later than it, and not all at once.
             period = max(period, min(rule.max_open, asked * (1 + jitter)))
-        self._shut(now + period)
+        # Whole nanoseconds: whoever waits for exactly as long as a refusal says must not come a rounding error early.
+        self._shut(round(now + period, 9))
         return Change("open", cause, period)
 
     def _shut(self, until: float) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import field
 
 from resilient.call import Call, Handler
-from resilient.durations import Duration
-from resilient.messages import Response, Unasked
+from resilient.checks import need
+from resilient.durations import Duration, shown
+from resilient.messages import Response, asked_phases
 from resilient.settings import put_seconds, settings
 
 
@@ -31,18 +32,18 @@ class AttemptTimeout:
 
     def __post_init__(self) -> None:
         put_seconds(self, timeout=self.timeout)
+        need(isinstance(self.named, bool), "named", self.named, "True or False")
 
     @property
     def seconds(self) -> float:
         """The timeout in seconds."""
         return self.timeout  # type: ignore[return-value] # parsed when the object was made
 
+    def __str__(self) -> str:
+        return f"{shown(self.seconds)} for each attempt"
+
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Set the end of the attempt, unless the request's own options did or a given timeout stands."""
-        if call.options.attempt_timeout is not None or not (self.named or self._may_replace(call)):
+        if call.options.attempt_timeout is not None or (asked_phases(call.request) and not self.named):
             return await proceed(call)
         return await proceed(call.attempt_due(call.runtime.clock.now() + self.seconds))
-
-    def _may_replace(self, call: Call) -> bool:
-        given = call.request.extensions.get("timeout")
-        return not given or isinstance(given, Unasked)

@@ -6,8 +6,9 @@ import random
 from dataclasses import field
 
 from resilient.call import Call, Handler, Host
-from resilient.durations import Duration, seconds_of
-from resilient.errors import CircuitOpenError
+from resilient.checks import need
+from resilient.durations import Duration, seconds_of, shown
+from resilient.errors import CircuitOpenError, DeadlineExceededError
 from resilient.events import CircuitClosed, CircuitHalfOpened, CircuitOpened, Rejected
 from resilient.mechanics.circuit import Change, Circuit, Refusal, Rule, Ticket, Verdict
 from resilient.mechanics.retry_after import retry_after
@@ -65,7 +66,16 @@ class CircuitBreaker:
             probes=self.probes,
             slow=None if self.slow is None else seconds_of(self.slow, option="slow"),
         )
+        need(isinstance(self.observe_only, bool), "observe_only", self.observe_only, "True or False")
         object.__setattr__(self, "rule", rule)
+
+    def __str__(self) -> str:
+        rule = self.rule
+        ratio = f"{rule.ratio * 100:g} % of at least {rule.min_calls} calls in {shown(rule.window)}"
+        slow = "" if rule.slow is None else f", slow above {shown(rule.slow)}"
+        periods = f"opens for {shown(rule.open_for)}, doubling to {shown(rule.max_open)}"
+        watches = "; only watches" if self.observe_only else ""
+        return f"{rule.failures} failures in a row, or {ratio}{slow}; {periods}{watches}"
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Let the call pass, or refuse it; learn from how it ended."""
@@ -84,7 +94,7 @@ class CircuitBreaker:
         try:
             response = await proceed(call)
         except BaseException as error:
-            settled.by(Verdict.NEUTRAL if call.failure_of(error) in _BLAMELESS else Verdict.FAILED)
+            settled.by(Verdict.NEUTRAL if _is_blameless(call, error) else Verdict.FAILED)
             raise
         status = response.status_code
         if is_failed_status(status) or is_throttled_status(status):
@@ -122,8 +132,14 @@ class _Settled:
 
     async def ended(self, complete: bool, error: BaseException | None) -> None:
         """A body that breaks is a failure of its own, after headers that were none."""
-        if not complete and error is not None and self._call.failure_of(error) not in _BLAMELESS:
+        if not complete and error is not None and not _is_blameless(self._call, error):
             self.by(Verdict.FAILED)
+
+
+def _is_blameless(call: Call, error: BaseException) -> bool:
+    if isinstance(error, DeadlineExceededError):
+        return not error.asked
+    return call.failure_of(error) in _BLAMELESS
 
 
 def circuit_of(host: Host) -> Circuit:

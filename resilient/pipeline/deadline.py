@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from typing import Any
 
-from resilient.call import Call, Handler
-from resilient.durations import Duration
-from resilient.messages import Response, Unasked
+from resilient.call import INFINITE, Call, Handler
+from resilient.checks import need
+from resilient.durations import Duration, shown
+from resilient.messages import Response, asked_phases
 from resilient.settings import put_seconds, settings
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 section 5.1."""
 
 
 @settings
@@ -35,11 +40,18 @@ class Deadline:
 
     def __post_init__(self) -> None:
         put_seconds(self, timeout=self.timeout)
+        header = self.header
+        need(header is None or _is_name(header), "header", header, "a header field's name, such as 'x-deadline-ms'")
+        need(isinstance(self.named, bool), "named", self.named, "True or False")
 
     @property
     def seconds(self) -> float:
         """The timeout in seconds."""
         return self.timeout  # type: ignore[return-value] # parsed when the object was made
+
+    def __str__(self) -> str:
+        told = "" if self.header is None else f"; the origin reads what is left in {self.header}"
+        return f"{shown(self.seconds)} for the whole call{told}"
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Set the deadline, unless the request's own options did."""
@@ -53,18 +65,20 @@ class Deadline:
         return await proceed(call)
 
 
+def _is_name(header: object) -> bool:
+    return isinstance(header, str) and _FIELD_NAME.fullmatch(header) is not None
+
+
 def _at_least_what_was_given(seconds: float, call: Call) -> float:
     """A default never undercuts a timeout that the caller or an SDK gave."""
-    given = call.request.extensions.get("timeout")
-    if not given or isinstance(given, Unasked):
-        return seconds
-    phases = [float("inf") if phase is None else phase for phase in given.values()]
-    return max([seconds, *phases])
+    phases = asked_phases(call.request).values()
+    return max([seconds, *(INFINITE if phase is None else phase for phase in phases)])
 
 
 def _with_time_left(call: Call, header: str) -> Any:
     async def send(request: Any) -> Response:
-        left = str(max(0, int(call.time_left * 1000)))
-        return await call.send(call.library.again(request, request.extensions, {header: left}))
+        left = call.time_left
+        fields = {} if left == INFINITE else {header: str(max(0, int(left * 1000)))}
+        return await call.send(call.library.again(request, request.extensions, fields))
 
     return send

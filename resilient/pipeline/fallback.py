@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import field
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from resilient.call import Call, Handler
 from resilient.errors import ConfigurationError
-from resilient.events import FellBack
-from resilient.exchange import exchange
+from resilient.events import FellBack, TimedOut
+from resilient.exchange import exchange, may_start
 from resilient.messages import Request, Response
 from resilient.outcome import Failure, is_failed_status, is_throttled_status
 from resilient.settings import settings
@@ -44,6 +46,14 @@ class Fallback:
         elif not callable(self.to) and not hasattr(self.to, "status_code"):
             raise ConfigurationError(f"fallback={self.to!r} is not right; give a response, a callable or a URL")
 
+    def __str__(self) -> str:
+        if isinstance(self.to, str):
+            address = urlsplit(self.to)  # neither a user's name nor a query is for everybody's eyes
+            return f"to {address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        if callable(self.to):
+            return f"to what {getattr(self.to, '__qualname__', type(self.to).__name__)} answers"
+        return f"to an answer of {self.to.status_code}"
+
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Answer by what ``proceed`` answers, or fall back."""
         try:
@@ -59,38 +69,48 @@ class Fallback:
 
     async def _instead(self, call: Call, failure: Any, reason: str) -> Response:
         """The fallback's answer; the failure itself if the fallback has no time left."""
-        if isinstance(self.to, str):
-            kind, answer = "url", self._ask(call, self.to)
-        elif callable(self.to):
-            kind, answer = "callable", _answered(call, self.to, failure)
-        else:
-            kind, answer = "response", _replayed(call, self.to)
-        if kind != "response" and call.time_left <= 0:
-            answer.close()
-            return _given_up(failure)
-        response = await answer
-        if not isinstance(failure, Exception) and response is not failure:
-            await call.discard(failure)
-        call.record(FellBack(to=kind, reason=reason))  # type: ignore[arg-type] # one of the three above
+        failed: Response | None = None if isinstance(failure, Exception) else failure
+        try:
+            response = await self._answer(call, failure)
+        except BaseException:
+            if failed is not None:
+                await call.discard(failed)
+            raise
+        if response is None:
+            if failed is None:
+                raise failure
+            return failed
+        if failed is not None and response is not failed:
+            await call.discard(failed)
+        kind: Literal["response", "callable", "url"] = "callable" if callable(self.to) else "response"
+        call.record(FellBack(to="url" if isinstance(self.to, str) else kind, reason=reason))
         return response
 
-    async def _ask(self, call: Call, url: str) -> Response:
-        return await exchange(call.asking(call.library.elsewhere(call.request, url)))
+    async def _answer(self, call: Call, failure: Any) -> Response | None:
+        """An answer in place of ``failure``; None if there is no time left to get one."""
+        if isinstance(self.to, str):
+            if not may_start(call):
+                return None
+            return await exchange(call.asking(call.library.elsewhere(call.request, self.to)))
+        if not callable(self.to):
+            return _replayed(call, self.to)
+        if call.time_left <= 0:
+            return None
+        try:
+            return await call.runtime.within(call.time_left, partial(_answered, call.request, self.to, failure))
+        except TimeoutError:
+            if call.time_left > 0:
+                raise  # an error of its own
+            call.record(TimedOut(what="deadline", timeout=call.deadline - call.journey.started))
+            return None
 
 
-async def _answered(call: Call, answerer: Answerer, failure: Exception | Response) -> Response:
-    answer = answerer(call.request, failure)
+async def _answered(request: Request, answerer: Answerer, failure: Exception | Response) -> Response:
+    answer = answerer(request, failure)
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def _replayed(call: Call, given: Response) -> Response:
+def _replayed(call: Call, given: Response) -> Response:
     """A new answer like ``given``, which may belong to another call too; its content is decoded already."""
     headers = [(name, value) for name, value in given.headers.raw if name.lower() not in _CODED]
     return call.library.response(given.status_code, headers, getattr(given, "content", b""))
-
-
-def _given_up(failure: Any) -> Response:
-    if isinstance(failure, Exception):
-        raise failure
-    answered: Response = failure
-    return answered

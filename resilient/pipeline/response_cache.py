@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import field
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Self
 
+from resilient.caching.answers import Answer, answer_of, meta_of
 from resilient.caching.guard import Guard
 from resilient.caching.slot import Fill, Strategy
 from resilient.caching.strategies.failover import Failover
 from resilient.caching.strategies.simple import Simple
 from resilient.call import INFINITE, Call, Handler
+from resilient.checks import are_all, need
 from resilient.durations import Duration, seconds_of
-from resilient.entry import Entry, Plain
-from resilient.errors import ConfigurationError, DeadlineExceededError
+from resilient.entry import Entry
+from resilient.errors import ConfigurationError, CorruptEntryError, DeadlineExceededError
 from resilient.events import CacheLookup, CacheResult, CacheStored
 from resilient.http.directives import cache_control
 from resilient.http.storing import (
     ASKED_FIELDS,
     is_acceptable,
     is_complete,
-    kept_fields,
     why_not_asked,
     why_not_stored,
 )
@@ -63,8 +64,13 @@ class ResponseCache:
                 f"ResponseCache(ttl={self.ttl!r}, strategy={self.strategy!r}) is not right; give one of the two, "
                 "such as ttl='5m'"
             )
+        named = isinstance(getattr(self.strategy, "name", None), str)
+        need(self.strategy is None or (callable(self.strategy) and named), "strategy", self.strategy, "a strategy")
         if self.ttl is not None:
             object.__setattr__(self, "strategy", Simple(seconds_of(self.ttl, option="ttl")))
+        given = self.credential_headers
+        right = "a list of header fields' names, such as ['authorization']"
+        need(not isinstance(given, str) and are_all(str, given), "credential_headers", given, right)
         names = tuple(sorted(name.lower() for name in self.credential_headers))
         object.__setattr__(self, "credential_headers", names)
 
@@ -76,6 +82,9 @@ class ResponseCache:
         answer that says ``must-revalidate`` is not kept, since it must not be served stale.
         """
         return cls(strategy=Failover(seconds_of(ttl, option="ttl")), credential_headers=credential_headers)
+
+    def __str__(self) -> str:
+        return str(self.strategy)
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Answer from what is kept, where the strategy says so, else by what ``proceed`` answers."""
@@ -105,10 +114,10 @@ class ResponseCache:
     def _partition(self, call: Call) -> bytes:
         """Whose answers these are: what was named in the request's options, else the credentials."""
         if call.options.partition is not None:
-            return b"named:" + call.options.partition.encode()
-        headers = call.request.headers
-        parts = [f"{name}:{headers.get(name)}" for name in self.credential_headers if name in headers]
-        return "\n".join(parts).encode("utf-8", "surrogateescape")
+            return b"named " + call.options.partition.encode("utf-8", "surrogatepass")  # no field's name has a space
+        names = self.credential_headers
+        raw = [(name.lower(), value) for name, value in call.request.headers.raw]
+        return b"\n".join(sorted(name + b":" + value for name, value in raw if name.decode("latin-1") in names))
 
 
 async def _past(call: Call, proceed: Handler, reason: str) -> Response:
@@ -117,8 +126,11 @@ async def _past(call: Call, proceed: Handler, reason: str) -> Response:
 
 
 def key_of(request: Request, secret: bytes, partition: bytes) -> str:
-    """The key of a request's answer: digests that only ``secret`` can make, so that nothing leaks from a key."""
-    url = str(request.url).partition("#")[0].encode("utf-8", "surrogateescape")
+    """The key of a request's answer: digests that only ``secret`` can make, so that nothing leaks from a key.
+
+    Which resource is meant depends on the Host field too (RFC 9110 section 7.1).
+    """
+    url = f"{request.headers.get('host')} {request.url}".partition("#")[0].encode("utf-8", "surrogateescape")
     owner = blake2b(partition, key=secret, digest_size=16).hexdigest() if partition else "everybody"
     return f"http:{blake2b(url, key=secret, digest_size=16).hexdigest()}:{owner}"
 
@@ -126,7 +138,7 @@ def key_of(request: Request, secret: bytes, partition: bytes) -> str:
 class ResponseSlot:
     """The place of one request's answer."""
 
-    __slots__ = ("_call", "_guard", "_key", "_strategy", "_told")
+    __slots__ = ("_answer", "_call", "_guard", "_key", "_strategy", "_told")
 
     def __init__(self, call: Call, guard: Guard, key: str, strategy: str) -> None:
         self._call = call
@@ -134,14 +146,22 @@ class ResponseSlot:
         self._key = key
         self._strategy = strategy
         self._told = False
+        self._answer: Answer | None = None
 
     async def read(self) -> Entry | None:
         """The kept answer, unless this client could not decode it."""
         entry = await self._guard.get(self._key)
         if entry is None:
             return None
-        coding = dict(_fields(entry)).get(b"content-encoding", b"").decode("latin-1")
-        return entry if is_acceptable(coding, self._call.request.headers.get("accept-encoding")) else None
+        try:
+            answer = answer_of(entry)
+        except CorruptEntryError as error:
+            self._guard.failed("get", error)
+            return None
+        if not is_acceptable(answer.coding, self._call.request.headers.get("accept-encoding")):
+            return None
+        self._answer = answer
+        return entry
 
     def serve(self, entry: Entry, result: CacheResult) -> Response:
         """A new response like the kept one, with its age (RFC 9111 section 5.1)."""
@@ -149,12 +169,12 @@ class ResponseSlot:
         age = entry.age(wall)
         self._told = True
         self._call.record(CacheLookup(result=result, strategy=self._strategy, age=age, ttl=entry.fresh_until - wall))
-        headers = [(name, value) for name, value in _fields(entry) if name != b"age"]
-        headers.append((b"age", str(int(age)).encode()))
+        answer = self._answer or answer_of(entry)
         body = b"" if self._call.request.method == "HEAD" else entry.body
-        status = entry.meta["status"]
-        assert isinstance(status, int)
-        return self._call.library.response(status, headers, body)
+        headers = [*answer.fields, (b"age", b"%d" % age)]
+        response = self._call.library.response(answer.status, headers, body)
+        response.extensions.update(answer.extensions)
+        return response
 
     async def put(self, value: Response, *, fresh_for: float, keep_for: float) -> Entry | None:
         """Keep the answer if it may be kept: now if its body was read, else once the caller has read it."""
@@ -190,11 +210,11 @@ class ResponseSlot:
         if len(content) > MAX_BODY:
             self._not_kept("too-large")
             return None
-        kept = kept_fields(headers.raw, headers.get_list("connection", split_commas=True))
-        meta: dict[str, Plain] = {
-            "status": value.status_code,
-            "headers": tuple((name.lower(), field) for name, field in kept),
-        }
+        if not self._call.library.decodes(headers.raw, content):
+            self._not_kept("undecodable")
+            return None
+        connection = headers.get_list("connection", split_commas=True)
+        meta = meta_of(value.status_code, headers.raw, connection, value.extensions)
         wall = self._call.runtime.clock.wall()
         entry = Entry(body=content, meta=meta, stored_at=wall, fresh_until=wall + fresh_for, expires_at=wall + keep_for)
         if await self._guard.set(self._key, entry):
@@ -225,24 +245,24 @@ class ResponseSlot:
             return (await fill())[0]
         left = self._call.time_left
         timeout = None if left == INFINITE else left
-        own: list[Response] = []
+        leads = False
 
         async def mine() -> tuple[Response, Entry | None]:
-            made = await fill()
-            own.append(made[0])
-            return made
+            nonlocal leads
+            leads = True
+            return await fill()
 
-        leads = False
         try:
-            (_, entry), leads = await self._call.runtime.share(self._key, mine, timeout)
+            (made, entry), _ = await self._call.runtime.share(self._key, mine, timeout)
         except TimeoutError:
             raise DeadlineExceededError(self._call.deadline - self._call.journey.started) from None
         except DeadlineExceededError:
-            if own:
+            if leads:
                 raise
             entry = None  # the leader's time was over, not ours
-        if leads:
-            return own[0]
+        else:
+            if leads:
+                return made
         return (await fill())[0] if entry is None else self.serve(entry, "collapsed")
 
     def tell_if_missed(self) -> None:
@@ -278,9 +298,3 @@ class Tee:
             self._not_kept("too-large")
         else:
             await self._keep(b"".join(self._chunks))
-
-
-def _fields(entry: Entry) -> Iterable[tuple[bytes, bytes]]:
-    headers = entry.meta["headers"]
-    assert isinstance(headers, tuple | list)
-    return headers  # type: ignore[return-value] # written as pairs of bytes by keep()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from resilient.call import INFINITE, Call, Handler
-from resilient.checks import is_count, need
-from resilient.durations import Duration
+from resilient.call import Call, Handler
+from resilient.checks import are_all, is_count, need
+from resilient.durations import Duration, shown
 from resilient.errors import ConfigurationError, DeadlineExceededError, RateLimitedError
 from resilient.events import Paused, Rejected, Retried, RetryExhausted, RetryStop
 from resilient.exchange import MINIMUM_LEFT
 from resilient.mechanics.backoff import decorrelated, full_jitter
 from resilient.mechanics.budget import Budget, Tokens
+from resilient.mechanics.pause import Pause
 from resilient.mechanics.retry_after import pause_asked, retry_after
 from resilient.messages import Response
-from resilient.outcome import Failure, is_throttled_status
+from resilient.outcome import Failure, is_failed_status, is_throttled_status
 from resilient.settings import put_seconds, settings
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ TOO_EARLY = 425
 """The origin did not process the request (RFC 8470 section 5.2)."""
 THROTTLED_BASE = 1.0
 """Seconds; the base of the back-off after an answer that asked for fewer requests."""
+DRAINED = 64 * 1024
+"""Bytes that are read of an answer that is given up."""
 
 _MEANINGS = (Failure.UNSENT, Failure.POOL, Failure.TIMEOUT, Failure.BROKEN)
 _UNSENT = (Failure.UNSENT, Failure.POOL)
@@ -83,14 +87,25 @@ class Retry:
         put_seconds(self, base=self.base, cap=self.cap)
         if self.jitter not in ("full", "decorrelated"):
             raise ConfigurationError(f"jitter={self.jitter!r} is not right; give 'full' or 'decorrelated'")
-        if isinstance(self.methods, str):
-            raise ConfigurationError(f"methods={self.methods!r} is not right; give a set such as {{'POST'}}")
+        methods, statuses = self.methods, self.statuses
+        need(not isinstance(methods, str) and are_all(str, methods), "methods", methods, "a set such as {'POST'}")
+        need(are_all(int, statuses), "statuses", statuses, "a set such as {429, 503}")
         object.__setattr__(self, "methods", frozenset(method.upper() for method in self.methods))
         object.__setattr__(self, "statuses", frozenset(self.statuses))
         for name in ("stop", "wait", "retry"):
             value = getattr(self, name)
             if value is not None and not callable(value):
                 raise ConfigurationError(f"{name}={value!r} is not right; give tenacity's {name}_... objects")
+
+    def __str__(self) -> str:
+        most = "attempts" if self.max_attempts is None else f"at most {self.max_attempts} attempts"
+        said = [f"{most} of {' '.join(sorted(self.methods))}"]
+        if self.statuses != TRANSIENT:
+            said.append(f"after {' '.join(map(str, sorted(self.statuses)))}")
+        if self.wait is None:
+            said.append(f"{shown(self.base)} to {shown(self.cap)} apart")  # type: ignore[arg-type] # parsed
+        said += [f"{name} {getattr(self, name)!r}" for name in ("stop", "wait", "retry") if getattr(self, name)]
+        return ", ".join(said)
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """The first attempt in plain code; everything else only after it failed."""
@@ -135,20 +150,29 @@ class _Retrying:
                 call.record(RetryExhausted(attempts=self._number, reason=reason, stop=stop, retry_after=asked))
                 return self._ended(outcome, good=False)
             call.record(Retried(attempt=self._number, reason=reason, delay=delay, asked=asked))
-            last = await self._let_go(outcome)
-            await call.runtime.sleep(delay)
-            self._delay, self._waited = delay, self._waited + delay
-            self._number += 1
+            outcome = await self._again(outcome, delay)
+
+    async def _again(self, last: Response | Exception, delay: float) -> Response | Exception:
+        """Back off and attempt once more; what was paid for an attempt that is never sent is given back."""
+        call = self._call
+        self._number += 1
+        sent = False
+        try:
+            await self._back_off(last, delay)
             await _wait_out_a_pause(call)
-            try:
-                outcome = await self._proceed(call.attempted(self._number))
-            except Exception as error:
-                if call.failure_of(error) is Failure.REJECTED:
-                    error.add_note(f"it refused attempt {self._number}; {last}")
-                    raise
-                outcome = error
-            else:
-                _note_a_pause(call, outcome)
+            sent = True
+            response = await self._proceed(call.attempted(self._number))
+        except Exception as error:
+            if call.failure_of(error) is not Failure.REJECTED:
+                return error
+            sent = False
+            error.add_note(f"it refused attempt {self._number}; {_told(last)}")
+            raise
+        finally:
+            if not sent:
+                self._take_back()
+        _note_a_pause(call, response)
+        return response
 
     def _failed(self, outcome: Response | Exception) -> str | None:
         """Why ``outcome`` counts as failed, None if it does not."""
@@ -157,6 +181,8 @@ class _Retrying:
             meaning = call.failure_of(outcome)
             if isinstance(outcome, DeadlineExceededError):
                 return "deadline"
+            if meaning is Failure.REJECTED:
+                return None
             failed = meaning in _MEANINGS if rule.retry is None else self._says(rule.retry, outcome)
             return meaning.value if failed else None
         status = outcome.status_code
@@ -172,7 +198,7 @@ class _Retrying:
             return "deadline"
         if rule.max_attempts is not None and self._number >= rule.max_attempts:
             return "limit"
-        if rule.stop is not None and self._says(rule.stop, outcome):
+        if rule.stop is not None and self._says(rule.stop, outcome, delay):
             return "limit"
         if not self._may_repeat(outcome):
             return "not_idempotent"
@@ -206,10 +232,12 @@ class _Retrying:
         return True
 
     def _asked(self, outcome: Response | Exception) -> float | None:
-        """Seconds that the origin asked for (RFC 9110 section 10.2.3)."""
-        if isinstance(outcome, Exception):
-            return None
-        return retry_after(outcome.headers.get, outcome.status_code, self._call.runtime.clock.wall())
+        """Seconds that the origin asked for (RFC 9110 section 10.2.3), a pause for a spent quota included."""
+        pause = _pause_left(self._call)
+        asked = None
+        if not isinstance(outcome, Exception):
+            asked = retry_after(outcome.headers.get, outcome.status_code, self._call.runtime.clock.wall())
+        return max(pause, asked or 0.0) if pause else asked
 
     def _next_delay(self, outcome: Response | Exception, asked: float | None) -> float:
         rule, call = self._rule, self._call
@@ -226,10 +254,10 @@ class _Retrying:
             return decorrelated(self._delay, base=base, cap=cap, random=random.random)
         return full_jitter(self._number, base=base, cap=cap, random=random.random)
 
-    def _says(self, asked: Asked, outcome: Response | Exception) -> bool:
-        return bool(asked(self._state(outcome)))
+    def _says(self, asked: Asked, outcome: Response | Exception, delay: float = 0.0) -> bool:
+        return bool(asked(self._state(outcome, delay)))
 
-    def _state(self, outcome: Response | Exception) -> RetryCallState:
+    def _state(self, outcome: Response | Exception, delay: float = 0.0) -> RetryCallState:
         """The attempt as tenacity's objects want to see it, by our clock."""
         from tenacity import Future, RetryCallState
 
@@ -237,16 +265,29 @@ class _Retrying:
         state.start_time = self._call.journey.started
         state.attempt_number = self._number
         state.idle_for = self._waited
+        state.upcoming_sleep = delay
         state.outcome_timestamp = self._call.runtime.clock.now()
         state.outcome = Future.construct(self._number, outcome, isinstance(outcome, Exception))
         return state
 
-    async def _let_go(self, outcome: Response | Exception) -> str:
-        """Free the connection of a failed answer; what it was, for a note."""
-        if isinstance(outcome, Exception):
-            return f"the last attempt failed with {type(outcome).__name__}"
-        await self._call.discard(outcome)
-        return f"the last answer was {outcome.status_code}"
+    async def _back_off(self, last: Response | Exception, delay: float) -> None:
+        """Wait ``delay`` seconds; meanwhile read the rest of a failed answer, so that its connection is kept."""
+        runtime = self._call.runtime
+        ends = runtime.clock.now() + delay
+        if not isinstance(last, Exception):
+            body = self._call.library.body(last)
+            if body.content is None and delay > 0:
+                # How it fails is of no interest; it is closed in any case.
+                with suppress(Exception):
+                    await runtime.drain(body, DRAINED, ends)
+            await runtime.close(body)
+        await runtime.sleep(max(0.0, ends - runtime.clock.now()))
+        self._delay, self._waited = delay, self._waited + delay
+
+    def _take_back(self) -> None:
+        call = self._call
+        if call.budget is not None:
+            _tokens(call, call.budget).refund(call.budget, self._spent, call.runtime.clock.now())
 
     def _ended(self, outcome: Response | Exception, *, good: bool) -> Response:
         call = self._call
@@ -255,7 +296,7 @@ class _Retrying:
                 seconds = call.runtime.clock.now() - call.journey.started
                 outcome.add_note(f"{self._number} attempts in {seconds:.3g} s")
             raise outcome
-        if good:
+        if good and not (is_failed_status(outcome.status_code) or _is_throttled(outcome)):
             _succeed(call, self._spent)
         return outcome
 
@@ -273,13 +314,10 @@ def _full(budget: Budget, now: float) -> Tokens:
     return Tokens(budget, now)
 
 
-class _Pause:
-    """Until when an origin that said that nothing remains of our quota is left alone."""
-
-    __slots__ = ("until",)
-
-    def __init__(self) -> None:
-        self.until = -INFINITE
+def _told(last: Response | Exception) -> str:
+    if isinstance(last, Exception):
+        return f"the last attempt failed with {type(last).__name__}"
+    return f"the last answer was {last.status_code}"
 
 
 def _note_a_pause(call: Call, response: Response) -> None:
@@ -287,16 +325,18 @@ def _note_a_pause(call: Call, response: Response) -> None:
         return
     asked = pause_asked(response.headers.get, call.runtime.clock.wall())
     if asked is not None:
-        call.host.learned(_Pause, _Pause).until = call.runtime.clock.now() + asked
+        call.host.learned(Pause, Pause).extend(asked, call.runtime.clock.now())
+
+
+def _pause_left(call: Call) -> float:
+    pause = call.host.known(Pause)
+    return 0.0 if pause is None else pause.left(call.runtime.clock.now())
 
 
 async def _wait_out_a_pause(call: Call) -> None:
     """Wait until the origin's quota is filled again, or refuse the call if that is after its deadline."""
-    pause = call.host.known(_Pause)
-    if pause is None:
-        return
-    left = pause.until - call.runtime.clock.now()
-    if left <= 0:
+    left = _pause_left(call)
+    if not left:
         return
     if left + MINIMUM_LEFT > call.time_left:
         call.record(Rejected(by="rate", origin=call.host.origin, retry_in=left))

@@ -50,11 +50,25 @@ def open_store(
     Raises:
         ConfigurationError: no store has that scheme, it has no such option, or it cannot be used.
     """
+    factory, options = _planned(url, options)
+    return factory(url.partition("?")[0], clock=clock or SystemClock(), record=record, **options)
+
+
+def check_store(url: str) -> None:
+    """Refuse a URL for which there is no store, or whose store has no such options; opens nothing.
+
+    Raises:
+        ConfigurationError: as :func:`open_store`, but for the values of options and the state of the disk.
+    """
+    _planned(url, {})
+
+
+def _planned(url: str, options: Mapping[str, object]) -> tuple[Factory, dict[str, object]]:
     parts = _split(url)
     factory = _factory(parts.scheme)
-    options = _merged(parts, options)
-    _check(factory, parts.scheme, options)
-    return factory(url.partition("?")[0], clock=clock or SystemClock(), record=record, **options)
+    merged = _merged(parts, options)
+    _check(factory, parts.scheme, merged)
+    return factory, merged
 
 
 def _split(url: str) -> SplitResult:

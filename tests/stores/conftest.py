@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import resilient
+import resilient_adapters
 from resilient.entry import Entry
 from resilient.stores.registry import open_store
 from resilient.testing import FakeClock
 
-ROOT = Path(__file__).parents[2]
+SOURCES = [str(Path(package.__file__).parents[1]) for package in (resilient, resilient_adapters)]
 NO_HURRY = {"write_wait": "60s", "busy_timeout": "60s"}
 """Waits that a busy machine does not cut short."""
 
@@ -100,7 +102,6 @@ def script(tmp_path):
     def start(text, *args, umask=-1):
         path = tmp_path / f"script{len(list(tmp_path.glob('script*')))}.py"
         path.write_text(PRELUDE + text)
-        paths = os.pathsep.join([str(ROOT), str(ROOT / "adapters")])
         return subprocess.Popen(
             [sys.executable, "-X", "dev", "-W", "error", str(path), *map(str, args)],
             stdout=subprocess.PIPE,
@@ -108,7 +109,7 @@ def script(tmp_path):
             stdin=subprocess.PIPE,
             text=True,
             umask=umask,
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
         )
 
     started = []
@@ -120,13 +121,18 @@ def script(tmp_path):
     yield tracked
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
 
 
 PRELUDE = """
-import asyncio, os, signal, sys, threading, time, warnings
+import asyncio, logging, os, signal, sys, threading, time, warnings
 from resilient.entry import Entry
 from resilient.stores.registry import open_store
+
+# In development mode asyncio speaks of callbacks that took long, which they do on a busy machine.
+logging.getLogger("asyncio").addFilter(lambda record: " took " not in record.getMessage())
 
 def entry(body, ttl=3600.0):
     now = time.time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import tomllib
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -46,15 +47,9 @@ def test_our_own_stores_open_without_installed_metadata(folder, monkeypatch):
 
 def test_our_own_table_says_what_the_package_says():
     """The table for uninstalled trees and the package's entry points are the same lines."""
-    project = tomllib.loads((registry_root() / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     declared = project["project"]["entry-points"][registry.GROUP]
     assert registry.OWN.items() <= declared.items()
-
-
-def registry_root():
-    from pathlib import Path
-
-    return Path(__file__).parents[2]
 
 
 def test_an_installed_package_offers_a_store(offer):
@@ -77,7 +72,7 @@ def test_a_package_that_cannot_be_imported_says_why(offer):
         raise ImportError("no lakes here; pip install 'lakes'")
 
     offer("lake", broken)
-    with pytest.raises(ConfigurationError, match="lake://.*pip install 'lakes'"):
+    with pytest.raises(ConfigurationError, match=r"lake://.*pip install 'lakes'"):
         open_store("lake://")
 
 

@@ -81,14 +81,10 @@ def open_disk(
 def _folder(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc:
-        raise ConfigurationError(
-            "a disk URL names no host; write disk:/// and an absolute path, three slashes in all"
-        )
+        raise ConfigurationError("a disk URL names no host; write disk:/// and an absolute path, three slashes in all")
     path = unquote(parts.path)
     if "\0" in path or (path and not path.strip("/")):
-        raise ConfigurationError(
-            f"{path!r} is no folder for a store; give one of its own: disk:///var/cache/my-app"
-        )
+        raise ConfigurationError(f"{path!r} is no folder for a store; give one of its own: disk:///var/cache/my-app")
     # Its parents may be links, so that one folder has one name here.
     folder = Path(path) if path else default_folder()
     return folder.parent.resolve() / folder.name

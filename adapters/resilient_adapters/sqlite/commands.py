@@ -93,7 +93,7 @@ class Commands:
             self._behind(Job(_nothing, "note what was used"))
         return entry
 
-    def page(self, prefix: str, after: str | None) -> tuple[list[str], str | None]:
+    def page(self, prefix: str, after: bytes | None) -> tuple[list[str], bytes | None]:
         """Some keys that start with ``prefix`` and have not expired, and the key after which to go on.
 
         Args:
@@ -103,10 +103,11 @@ class Commands:
         Returns:
             The keys, and what to give as ``after`` for more; None at the end.
         """
-        rows = self._fetch(schema.PAGE, prefix) if after is None else self._fetch(schema.NEXT_PAGE, after)
-        wall = self._wall()
-        keys = [key for key, expires_at in rows if expires_at > wall and key.startswith(prefix)]
-        return keys, rows[-1][0] if rows and rows[-1][0].startswith(prefix) else None
+        start, wall = prefix.encode(errors="replace"), self._wall()
+        rows = self._fetch(schema.PAGE, start) if after is None else self._fetch(schema.NEXT_PAGE, after)
+        inside = [row for row in rows if row[0].startswith(start)]
+        keys = [key.decode(errors="replace") for key, expires_at in inside if expires_at > wall]
+        return keys, inside[-1][0] if inside else None
 
     def secret(self) -> bytes | None:
         """The secret, None if there is none yet."""

@@ -18,6 +18,9 @@ from resilient_adapters.sqlite.trouble import kind_of
 logger = logging.getLogger("resilient.store")
 logger.addHandler(logging.NullHandler())
 
+_SMALLEST = 512
+"""Bytes of the smallest page that a database can have."""
+
 Identity: TypeAlias = tuple[int, int]
 """Device and inode of the file that a connection is open on."""
 
@@ -39,8 +42,8 @@ class Database:
 
     Attributes:
         path: the file.
-        generation: rises whenever this process replaces the file, so that none of its connections goes on
-            with the old one.
+        generation: rises whenever a connection is opened on another file than the one before, so that none of
+            this process goes on with the old one.
         opening: held while a connection is opened or the file replaced.
     """
 
@@ -50,14 +53,15 @@ class Database:
         self.generation = 0
         self.opening = threading.Lock()
         self._mended = mended
+        self._last: Identity | None = None
 
     def identity(self) -> Identity | None:
-        """Which file is at the path now; None if there is none, or one that somebody emptied."""
+        """Which file is at the path now; None if there is none, or one too short to be a database."""
         try:
             found = os.stat(self.path)
         except OSError:
             return None
-        return (found.st_dev, found.st_ino) if found.st_size else None
+        return (found.st_dev, found.st_ino) if found.st_size >= _SMALLEST else None
 
     def connect(self, timeout: float) -> Opened:
         """A connection to the file, which is made if there is none and replaced if it is damaged.
@@ -83,6 +87,8 @@ class Database:
         folders.make_files_private(self.path)
         try:
             return self._opened(timeout)
+        except schema.UnfinishedError:
+            self._make()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -99,6 +105,9 @@ class Database:
         except BaseException:
             connection.close()
             raise
+        if identity != self._last:
+            self._last = identity
+            self.generation += 1
         return Opened(connection, identity, self.generation)
 
     def mend(self, damaged: Identity, error: sqlite3.Error, timeout: float) -> None:
@@ -118,15 +127,12 @@ class Database:
 
     def _replace(self, error: sqlite3.Error) -> None:
         aside = folders.set_aside(self.path)
-        logger.error(
-            "the cache database was damaged (%s); it is set aside as %s, a new one is made", error, aside
-        )
+        logger.error("the cache database was damaged (%s); it is set aside as %s, a new one is made", error, aside)
         self._make()
         self._mended()
 
     def _make(self) -> None:
         """Make a new database; what lies beside none, or an empty one, belongs to nothing."""
-        self.generation += 1
         folders.remove(self.path)
         folders.make_file(self.path)
         connection = schema.connect(self.path, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -9,7 +10,6 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from resilient.errors import ConfigurationError
@@ -50,9 +50,7 @@ def make_private(folder: Path) -> None:
         raise _refusal(folder, owners, "give a folder of this user's own")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         mode = f"can be written by others (mode {stat.S_IMODE(found.st_mode):04o})"
-        raise _refusal(
-            folder, mode, "give a folder of its own that is not there yet, or chmod this one to 0700"
-        )
+        raise _refusal(folder, mode, "give a folder of its own that is not there yet, or chmod this one to 0700")
 
 
 def _refusal(folder: Path, reason: str, remedy: str) -> ConfigurationError:
@@ -101,9 +99,7 @@ def make_files_private(database: str) -> None:
         except FileNotFoundError:
             continue
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            raise ConfigurationError(
-                f"the store's file {str(path)!r} is no plain file of this user's; remove it"
-            )
+            raise ConfigurationError(f"the store's file {str(path)!r} is no plain file of this user's; remove it")
         if stat.S_IMODE(found.st_mode) != 0o600:
             path.chmod(0o600)
 
@@ -115,19 +111,17 @@ def remove(database: str) -> None:
 
 
 def set_aside(database: str) -> str:
-    """Rename the database and the files beside it, in place of what was set aside before; the new name."""
+    """Rename the database and its log, in place of what was set aside before; the new name."""
     aside = f"{database}.corrupt-{int(time.time())}"
     for old in Path(database).parent.glob(f"{DATABASE}.corrupt-*"):
         old.unlink(missing_ok=True)
-    for suffix in (*_BESIDE, ""):
-        try:
+    for suffix in ("-wal", ""):
+        with contextlib.suppress(FileNotFoundError):
             os.replace(database + suffix, aside + suffix)
-        except FileNotFoundError:
-            continue
     return aside
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(folder: Path, timeout: float) -> Iterator[None]:
     """Hold the lock by which processes take turns at opening, making and mending the files of ``folder``.
 

@@ -9,18 +9,23 @@ from resilient.errors import StoreUnavailableError
 APPLICATION = 0x72736C31
 VERSION = 1
 
-GET = "SELECT record, used_at FROM entries WHERE key = ?"
-ENDS = "SELECT expires_at FROM entries WHERE key = ?"
+# A damaged or planted row may hold values of any type; the casts see to it that we meet those we know.
+GET = "SELECT CAST(record AS BLOB), CAST(used_at AS REAL) FROM entries WHERE key = ?"
+ENDS = "SELECT CAST(expires_at AS REAL) FROM entries WHERE key = ?"
 PUT = (
     "INSERT INTO entries (key, expires_at, used_at, record) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
     "SET expires_at = excluded.expires_at, used_at = excluded.used_at, record = excluded.record"
 )
 DELETE = "DELETE FROM entries WHERE key = ?"
-DELETE_RECORD = "DELETE FROM entries WHERE key = ? AND record = ?"
-PAGE = "SELECT key, expires_at FROM entries WHERE key >= ? ORDER BY key LIMIT 256"
-NEXT_PAGE = "SELECT key, expires_at FROM entries WHERE key > ? ORDER BY key LIMIT 256"
+DELETE_RECORD = "DELETE FROM entries WHERE key = ? AND CAST(record AS BLOB) = ?"
+# Keys go by their bytes, which are in order and compare to themselves whatever damage has made of them.
+PAGE = (
+    "SELECT CAST(key AS BLOB), CAST(expires_at AS REAL) FROM entries "
+    "WHERE key >= CAST(? AS TEXT) AND typeof(key) = 'text' ORDER BY key LIMIT 256"
+)
+NEXT_PAGE = PAGE.replace(">=", ">")
 CLEAR = "DELETE FROM entries"
-SECRET = "SELECT value FROM meta WHERE name = 'secret'"
+SECRET = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'secret'"
 PUT_SECRET = "INSERT OR IGNORE INTO meta (name, value) VALUES ('secret', ?)"
 TOUCH = "UPDATE entries SET used_at = ? WHERE key = ?"
 EXPIRED = "SELECT rowid, length(record) FROM entries WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
@@ -37,6 +42,10 @@ CREATE INDEX entries_by_end ON entries (expires_at);
 CREATE INDEX entries_by_use ON entries (used_at);
 CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL);
 """
+
+
+class UnfinishedError(Exception):
+    """Whoever made the database was stopped in the middle; there is nothing in it."""
 
 
 def connect(path: str, timeout: float) -> sqlite3.Connection:
@@ -64,10 +73,13 @@ def check(connection: sqlite3.Connection) -> None:
 
     Raises:
         sqlite3.DatabaseError: it is damaged.
+        UnfinishedError: nothing is in it, not even our mark.
         StoreUnavailableError: it is whole but another's.
     """
     application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
     if (application, version) != (APPLICATION, VERSION):
+        if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+            raise UnfinishedError
         raise StoreUnavailableError(
             f"the database was made by another program or version (application {application:#x}, version "
             f"{version}, not {APPLICATION:#x}, {VERSION}); give the store another folder"
@@ -79,10 +91,10 @@ def check(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cell_size_check = ON")
 
 
-def used_bytes(connection: sqlite3.Connection) -> int:
-    """Bytes of the database that hold something."""
-    pages = _pragma(connection, "page_count") - _pragma(connection, "freelist_count")
-    return pages * _pragma(connection, "page_size")
+def used_and_whole_bytes(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Bytes of the database that hold something, and all of its bytes."""
+    pages, free, size = (_pragma(connection, name) for name in ("page_count", "freelist_count", "page_size"))
+    return (pages - free) * size, pages * size
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -71,7 +71,7 @@ def share_of(
         _reap()
         disk = _disks.get(str(folder))
         if disk is None:
-            disk = _disks[str(folder)] = Disk(folder, Upkeep(clock, max_bytes, max_entries))
+            disk = _disks[str(folder)] = Disk(folder, Upkeep(folder, clock, max_bytes, max_entries))
         disk.users += 1
         disk.upkeep.max_bytes, disk.upkeep.max_entries = max_bytes, max_entries
         disk.busy_timeout = busy_timeout
@@ -115,6 +115,4 @@ def _after_fork_in_child() -> None:
 
 
 atexit.register(_close_all)
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -60,7 +60,7 @@ class DiskStore:
         return self._wait(self._commands.deleting(key), self._commands.manner.write_wait)
 
     def scan(self, prefix: str = "") -> Iterator[str]:
-        after: str | None = None
+        after: bytes | None = None
         while True:
             keys, after = self._commands.page(prefix, after)
             yield from keys
@@ -131,7 +131,7 @@ class AsyncDiskStore:
         return await self._ask(self._commands.deleting(key))
 
     async def scan(self, prefix: str = "") -> AsyncIterator[str]:
-        after: str | None = None
+        after: bytes | None = None
         while True:
             keys, after = await self._read(partial(self._commands.page, prefix, after))
             for key in keys:

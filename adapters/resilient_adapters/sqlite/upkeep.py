@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from pathlib import Path
 
 from resilient.ports import Clock
 from resilient_adapters.sqlite import schema
@@ -13,6 +15,11 @@ SWEEP_EVERY = 30.0
 TOUCH_AFTER = 30.0
 """Seconds after its last noted use that a hit is noted again; longer for long records, which it rewrites."""
 
+KEPT_FREE = 64 * 2**20
+"""Bytes of the disk that are left to others and to the log, or a fifth of a smaller disk. A log that cannot be written
+into the file, because the file cannot grow, could never be emptied again."""
+
+_LOOK_AFTER = 2 * 2**20
 _LONG = 64 * 1024
 _TOUCHES, _MOST_TOUCHES = 256, 10_000
 _ROWS, _ROUNDS = 128, 8
@@ -23,19 +30,19 @@ class Upkeep:
     """Drops expired entries, and the least recently used ones where there are too many.
 
     Args:
+        folder: where the database is.
         clock: what tells the time.
-        max_bytes: how much the database may hold.
+        max_bytes: how much the database may hold; it holds less where the disk is nearly full.
         max_entries: how many entries, None for as many as fit; counted after every sixteenth of them.
     """
 
-    def __init__(self, clock: Clock, max_bytes: int, max_entries: int | None) -> None:
+    def __init__(self, folder: Path, clock: Clock, max_bytes: int, max_entries: int | None) -> None:
         self.max_bytes, self.max_entries = max_bytes, max_entries
+        self._folder = folder
         self._clock = clock
         self._touched: dict[str, float] = {}
         self._bytes_since = self._entries_since = 0
         self._look_at = self._sweep_at = 0.0
-        self._room, self._room_until = 0, 0.0
-        """What the disk had room for when it was full, and until when that is believed."""
         # Until a look has shown otherwise.
         self._many_bytes = self._many_entries = True
 
@@ -58,12 +65,6 @@ class Upkeep:
         self._look_at = self._sweep_at = 0.0
         self._entries_since = self.max_entries or 0
 
-    def disk_is_full(self, connection: sqlite3.Connection) -> None:
-        """Keep less than there is for a minute, so that new entries take the place of old ones."""
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._room, self._room_until = int(schema.used_bytes(connection) * 0.9), self._clock.now() + 60.0
-        self._look_at = 0.0
-
     def work(self, connection: sqlite3.Connection, wrote_bytes: int, wrote_entries: int) -> int:
         """Do what is due, within the writer's transaction; how many entries were dropped to make room.
 
@@ -76,7 +77,7 @@ class Upkeep:
         self._entries_since += wrote_entries
         now, evicted = self._clock.now(), 0
         # Other processes write too, so there is a look every second even if little was written here.
-        if self._bytes_since > self.max_bytes // 64 or now >= self._look_at:
+        if self._bytes_since > min(self.max_bytes // 64, _LOOK_AFTER) or now >= self._look_at:
             self._bytes_since, self._look_at = 0, now + 1.0
             evicted += self._fit_bytes(connection)
         if self._entries_since > (self.max_entries or 0) // 16:
@@ -90,19 +91,26 @@ class Upkeep:
         return evicted
 
     def _fit_bytes(self, connection: sqlite3.Connection) -> int:
-        most = min(self.max_bytes, self._room) if self._clock.now() < self._room_until else self.max_bytes
-        used, enough, evicted = schema.used_bytes(connection), int(most * 0.95), 0
+        used, whole = schema.used_and_whole_bytes(connection)
+        most = min(self.max_bytes, whole + self._spare_bytes())
+        enough, evicted = int(most * 0.95), 0
         self._many_bytes = used > most // 2
         if used <= most:
             return 0
         self._touch(connection)
         for _ in range(_ROUNDS):
             evicted += self._drop(connection, _ROWS, used - enough)
-            used = schema.used_bytes(connection)
+            used, _ = schema.used_and_whole_bytes(connection)
             if used <= enough:
                 return evicted
         self._look_at = 0.0  # the rest with the next transaction, so that nobody waits long
         return evicted
+
+    def _spare_bytes(self) -> int:
+        """By how much the file may grow without taking the last of the disk; negative once too little is left."""
+        disk = os.statvfs(self._folder)
+        kept_free = min(KEPT_FREE, disk.f_blocks * disk.f_frsize // 5)
+        return disk.f_bavail * disk.f_frsize - kept_free
 
     def _fit_entries(self, connection: sqlite3.Connection) -> int:
         if self.max_entries is None:

@@ -71,7 +71,7 @@ class Writer:
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._interrupted: list[_Item] = []
         """A batch that was not yet begun when the thread was parked."""
-        self._waiting = self._bytes = 0
+        self._waiting = self._bytes = self._lost = 0
         self._thread: threading.Thread | None = None
         self._parked = False
         self._closing_at: float | None = None
@@ -118,7 +118,7 @@ class Writer:
             thread = self._thread
         if thread is not None:
             thread.join(timeout + 2 * BUSY_TIMEOUT)
-        return self._waiting
+        return self._waiting + self._lost
 
     def _start(self) -> None:
         if self._thread is None and not self._parked:
@@ -165,7 +165,7 @@ class Writer:
         return True
 
     def _write(self, batch: list[_Item]) -> None:
-        gives_up, retried = time.monotonic() + PATIENCE, False
+        gives_up = time.monotonic() + PATIENCE
         results: list[_Result] = []
         evicted = 0
         while True:
@@ -173,16 +173,15 @@ class Writer:
                 results, evicted = self._handle.run(partial(self._transact, batch))
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not hang all who wait
-                kind = kind_of(error)
-                if kind == "busy" and time.monotonic() < (self._closing_at or gives_up):
+                if kind_of(error) == "busy" and time.monotonic() < (self._closing_at or gives_up):
                     if self._parked:
                         self._interrupted = batch
                         return
                     time.sleep(0.001)
-                elif kind == "full" and not retried and self._makes_room():
-                    retried = True
                 else:
                     results = [(None, unavailable(error, job.doing)) for job, _ in batch]
+                    if self._closing_at is not None:
+                        self._lost += len(batch)
                     break
         with self._lock:
             self._waiting -= len(batch)
@@ -206,13 +205,6 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         return results, evicted
-
-    def _makes_room(self) -> bool:
-        try:
-            self._handle.run(self._upkeep.disk_is_full)
-        except (sqlite3.Error, OSError, StoreError):
-            return False
-        return True
 
 
 def _done(job: Job[Any], connection: sqlite3.Connection) -> _Result:

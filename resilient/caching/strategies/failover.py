@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from resilient.caching.slot import Fill, Slot
+from resilient.durations import shown
 
 T = TypeVar("T")
 
@@ -16,6 +17,9 @@ class Failover:
 
     name: ClassVar[str] = "failover"
     ttl: float
+
+    def __str__(self) -> str:
+        return f"{self.name}: the last good answer of the past {shown(self.ttl)} stands in for a failure"
 
     async def __call__(self, slot: Slot[T], fill: Fill[T]) -> T:
         """A new value, or the last good one."""

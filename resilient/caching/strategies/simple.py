@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from resilient.caching.slot import Fill, Slot
+from resilient.durations import shown
 from resilient.entry import Entry
 
 T = TypeVar("T")
@@ -17,6 +18,9 @@ class Simple:
 
     name: ClassVar[str] = "simple"
     ttl: float
+
+    def __str__(self) -> str:
+        return f"{self.name}: an answer is kept, and served for {shown(self.ttl)}"
 
     async def __call__(self, slot: Slot[T], fill: Fill[T]) -> T:
         """The kept value, or a new one."""

@@ -1,0 +1,5 @@
+"""``python -m resilient.cli`` is ``resilient``."""
+
+from resilient.cli import main
+
+raise SystemExit(main())

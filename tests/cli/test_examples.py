@@ -1,0 +1,68 @@
+"""Every example runs, without a network, and says what it promises."""
+
+import runpy
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+SAYS = {
+    "survive_an_outage.py": [
+        "The server works: 200",
+        "It fails twice, and nobody sees it: 200",
+        "It is back, and so is the client: 200",
+    ],
+    "survive_an_outage_async.py": ["It is back, and so is the client: 200"],
+    "failover_to_stale.py": [
+        "From the server: {'EUR': 1.08}",
+        "From the store: {'EUR': 1.08}, 600 s old",
+        "answered from the cache (stale)",
+    ],
+    "per_request_options.py": [
+        "No answer, and no time lost: the call did not end within its deadline of 0.5 s",
+        "A POST is sent once: 503",
+        "With a key it may be sent again: 200",
+        "the server saw 2",
+    ],
+    "your_own_middleware.py": [
+        "Sign each attempt anew",
+        "The server saw ['attempt-1', 'attempt-2']",
+        "And of the other client ['attempt-1']",
+    ],
+}
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Connecting to anything fails the test."""
+
+    def refuse(*args):
+        raise AssertionError(f"an example connects to {args[1:]}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("name", SAYS)
+def test_an_example_does_what_it_says(name, capsys):
+    """As ``python examples/...`` runs it."""
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    printed = capsys.readouterr().out
+    for words in SAYS[name]:
+        assert words in printed
+
+
+def test_the_example_of_tests_passes():
+    """Its tests are collected and run as a user's would be."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "test_your_code.py"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_every_example_is_run():
+    """A new file without a line above would go unnoticed."""
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*SAYS, "test_your_code.py"}

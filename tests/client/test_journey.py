@@ -1,0 +1,156 @@
+"""The journey: what happened to one call, and only to that one."""
+
+import httpx
+import pytest
+
+import resilient
+from resilient import CircuitBreaker, Journey, Policy, ResponseCache, Retry, options
+from resilient.events import AttemptEnded, CallEnded
+from resilient.outcome import Failure, Outcome
+
+
+def journey_of(answer):
+    return answer.extensions["resilient"]
+
+
+def test_an_answer_carries_its_journey(world, origin):
+    """Attempts with their time, waits, the circuit, the cache, the whole time."""
+    caller = world.client(origin, Policy(retry=Retry(jitter="full")))
+    origin.answers(503, times=1, latency=0.5)
+    origin.fails(times=1, error="read", latency=0.25)
+    origin.answers(latency=0.125)
+    journey = journey_of(caller.get())
+    assert isinstance(journey, Journey)
+    assert journey.route == "*"
+    assert [(one.number, one.status, one.failure, one.seconds) for one in journey.attempts] == [
+        (1, 503, None, 0.5),
+        (2, None, Failure.BROKEN, 0.25),
+        (3, 200, None, 0.125),
+    ]
+    assert [one.reason for one in journey.waits] == ["5xx", "protocol"]
+    assert journey.seconds == pytest.approx(0.875 + sum(one.delay for one in journey.waits))
+    assert (journey.circuit, journey.cache) == ("closed", None)
+    instants = [at for at, _ in journey.timeline]
+    assert instants == sorted(instants)
+
+
+def test_redirects_share_the_journey_of_their_call(world, origin):
+    """Two hops and the end of the way: one journey, three attempts, one deadline, one event at the end."""
+    heard = []
+    caller = world.client(origin, telemetry=[heard.append])
+    origin.at("/a").answers(302, headers={"location": "/b"})
+    origin.at("/b").answers(302, headers={"location": "https://other.test/c"})
+    answer = caller.get("/a", follow_redirects=True)
+    journey = journey_of(answer)
+    assert [one.extensions["resilient"] for one in answer.history] == [journey, journey]
+    assert [one.origin for one in journey.attempts] == ["https://api.test"] * 2 + ["https://other.test"]
+    assert len([event for event in heard if isinstance(event, CallEnded)]) == 1
+    assert heard[-1].attempts == 3
+
+
+def test_redirects_share_the_deadline_of_their_call(world, origin):
+    """Five hops of a second each end after three seconds."""
+    caller = world.client(origin, Policy(deadline=3))
+    origin.answers(302, headers={"location": "/next"}, latency=1)
+    error = caller.outcome(follow_redirects=True)
+    assert isinstance(error, resilient.DeadlineExceededError)
+    assert world.now == 3
+    assert error.journey.attempts[0].status == 302
+
+
+def test_rounds_of_authentication_share_the_journey_of_their_call(world, origin):
+    """The challenge and the answer to it."""
+
+    def behave(request, *_):
+        if "authorization" in request.headers:
+            return resilient.testing.Reply()
+        challenge = {"www-authenticate": 'Digest realm="r", nonce="n", qop="auth"'}
+        return resilient.testing.Reply(status=401, headers=challenge)
+
+    origin.behaves(behave)
+    answer = world.client(origin, auth=httpx.DigestAuth("ann", "secret")).get()
+    assert [one.status for one in journey_of(answer).attempts] == [401, 200]
+    assert journey_of(answer.history[0]) is journey_of(answer)
+
+
+def test_each_call_has_a_journey_of_its_own(world, origin):
+    """Also those of one request object, and of one mocked answer."""
+    client = world.client(origin).client
+    request = client.build_request("GET", "/")
+
+    async def script():
+        return await world.result_of(client.send(request))
+
+    first, second = world.run([script, script], every=1)
+    assert journey_of(first) is not journey_of(second)
+    assert [len(journey_of(one).attempts) for one in (first, second)] == [1, 1]
+
+
+def test_an_error_carries_the_journey_too(world, origin):
+    """Ours and the library's own."""
+    origin.fails(error="connect")
+    error = world.client(origin).outcome()
+    assert [one.failure for one in error.journey.attempts] == [Failure.UNSENT] * 3
+    assert error.journey.seconds == pytest.approx(world.now)
+    caller = world.client(origin, Policy(breaker=CircuitBreaker(failures=1), retry=None))
+    caller.outcome()
+    refused = caller.outcome()
+    assert (refused.journey.attempts, refused.journey.circuit) == ([], "open")
+
+
+def test_the_route_may_be_named(world, origin):
+    """A name for telemetry in place of the pattern."""
+    caller = world.client(origin, {"api.test/v1/*": Policy()})
+    assert journey_of(caller.get("/v1/x")).route == "api.test/v1/*"
+    assert journey_of(caller.get("/v1/x", extensions=options(route="items"))).route == "items"
+
+
+def test_a_journey_reads_as_a_story(world, origin):
+    """Line by line, in words; what a person asks first is in the first line."""
+    caller = world.client(origin, Policy(cache=ResponseCache.failover(ttl="1h"), deadline="5s"))
+    caller.get()
+    origin.answers(503, retry_after=1)
+    world.clock.advance(90)
+    lines = str(journey_of(caller.get())).splitlines()
+    assert lines[0].startswith("policy '*': 3 attempts, answered from the cache (stale)")
+    assert "attempt 1: answered 503" in lines[1]
+    assert "the origin asked for 1 s" in lines[2]
+    assert "1 min 32 s old" in lines[-1]
+    assert repr(journey_of(caller.get())) == "<Journey '*': 3 attempts>"
+
+
+def test_every_kind_of_event_reads_as_words():
+    """Also one that the story-teller does not know."""
+    from dataclasses import fields
+
+    from resilient import events
+    from resilient.journey import describe
+
+    samples = {"float": 1.5, "int": 2, "str": "x", "Outcome": Outcome.OK, "Failure": Failure.TIMEOUT}
+    literals = {"result": "hit", "stop": "budget", "what": "attempt", "by": "circuit", "cause": "run", "to": "url"}
+    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
+    kinds.remove(events.Event)
+    assert len(kinds) > 12
+    for kind in kinds:
+        given = {
+            one.name: literals.get(one.name, samples.get(str(one.type).partition(" ")[0], "x")) for one in fields(kind)
+        }
+        text = describe(kind(**given))
+        assert text
+        assert "\n" not in text
+        assert "object at" not in text
+
+
+def test_a_transport_without_a_client_makes_a_journey_for_each_request(world, family, origin):
+    """It knows no calls: a redirect's hops are calls of their own."""
+    door = family.door
+    outer = world.choose(door.ResilientTransport, door.AsyncResilientTransport)(origin, clock=world.clock)
+    client = world.choose(world.http.Client, world.http.AsyncClient)(transport=outer, follow_redirects=True)
+    origin.at("/a").answers(302, headers={"location": "/b"})
+
+    async def script():
+        return await world.result_of(client.get("https://api.test/a"))
+
+    answer = world.do(script)
+    assert journey_of(answer) is not journey_of(answer.history[0])
+    assert [len(journey_of(one).events(AttemptEnded)) for one in (answer, *answer.history)] == [1, 1]
