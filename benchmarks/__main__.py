@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
@@ -31,6 +32,7 @@ def main() -> None:
     if asked.update and (asked.quick or asked.only):
         parser.error("--update writes the results of a whole run: leave out --quick and --only")
 
+    logging.basicConfig(level=logging.ERROR)  # peers tell of their retries
     console, found = Console(), {}
     if not console.is_terminal:
         console = Console(width=140)
@@ -38,8 +40,11 @@ def main() -> None:
         told = inspect.getdoc(known[name]) or ""
         with Bench(QUICK if asked.quick else FULL) as bench, console.status(f"{name} ..."):
             rows = known[name](bench)
-            told += f"\n\nThe median of a contestant's slices was at most {bench.unrest:.2f} times its figure."
         report.show(f"{name}: {told.splitlines()[0]}", rows, console)
+        if bench.unrest:
+            quiet = f"The median of a contestant's slices was at most {bench.unrest:.2f} times its figure."
+            told += f"\n\n{quiet}"
+            console.print(quiet)
         found[name] = (told, rows)
     for note in absent():
         console.print(f"[yellow]{note}[/yellow]")

@@ -95,7 +95,7 @@ class Bench:
         """Measure real time, since other processes work for us too, in slices of so many seconds."""
         self._clock = time.perf_counter
         if self.effort.rounds > 1:
-            rounds = max(3, round(self.effort.rounds * self.effort.seconds / at_least))
+            rounds = max(3, self.effort.rounds // 5)
             self.effort = Effort(rounds, at_least, self.effort.processes)
 
     def wants(self, peer: str) -> bool:
@@ -139,12 +139,12 @@ class Bench:
     @property
     def unrest(self) -> float:
         """How busy the machine was: the largest median of a contestant's slices, as a multiple of its figure."""
-        return max((percentile(one.slices, 0.5) / one.seconds for one in self._contestants), default=1.0)
+        return max((percentile(one.slices, 0.5) / one.seconds for one in self._contestants), default=0.0)
 
     def _warm_up(self, one: Contestant) -> None:
         """Call it until it is warm, and find out how many calls make a slice."""
         count, spent = one.at_once, 0.0
-        while (spent := self._slice(one, count)) < self.effort.seconds / 2:
+        while (spent := self.slice(one, count)) < self.effort.seconds / 2:
             count *= 2
         shares = max(1, round(count * self.effort.seconds / spent / one.at_once))
         one.count = shares * one.at_once
@@ -154,9 +154,9 @@ class Bench:
         for _ in range(self.effort.rounds):
             for one in order.sample(self._contestants, len(self._contestants)):
                 gc.collect()
-                one.slices.append(self._slice(one, one.count) / one.count)
+                one.slices.append(self.slice(one, one.count) / one.count)
 
-    def _slice(self, one: Contestant, count: int) -> float:
+    def slice(self, one: Contestant, count: int) -> float:
         """Seconds for so many calls."""
         share, clock = count // one.at_once, self._clock
         if one.colour == "async":

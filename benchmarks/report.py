@@ -90,8 +90,9 @@ def _draw(rows: Sequence[Row]) -> None:
         shares,
         color=["#2a7f62" if row.met == "yes" else "#c8553d" for row in rows],
     )
-    axes.bar_label(bars, [f" {row.figure}" for row in rows])
     axes.axvline(1.0, color="black", linewidth=1.2)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.bar_label(bars, [row.figure for row in rows], padding=6, bbox=behind)
     axes.set_xlim(0, max(1.25, *shares) * 1.1)
     axes.set_xlabel("part of the goal that is used up; the line is the goal, and shorter is better")
     axes.invert_yaxis()

@@ -84,7 +84,7 @@ class Row:
         """As text, in the order of ``COLUMNS``."""
         goal = "" if self.goal is None else str(self.goal) if self.goal.of == "ratio" else f"{self.goal} {self.unit}"
         ours, theirs = (f"{_rounded(figure)} {self.unit}" for figure in (self.ours, self.theirs))
-        return self.what, self.client, ours, self.peer, theirs, f"{self.ratio:.2f}×", goal, self.met
+        return self.what, self.client, ours, self.peer, theirs, f"{self.ratio:.3f}×", goal, self.met
 
 
 COLUMNS = ("what", "client", "ours", "peer", "peer's", "ratio", "goal", "met")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from resilient.events import Event
 from resilient.journey import Journey
+from resilient.locks import fork_safe_lock
 from resilient.mechanics.budget import Budget
 from resilient.messages import Request, Response
 from resilient.options import NO_OPTIONS, Options
@@ -155,7 +155,7 @@ class Host:
         self.route = route
         self.origin = origin
         self._learned: dict[type, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
 
     def learned(self, kind: type[T], make: Callable[[], T]) -> T:
         """The one object of ``kind`` that belongs to this host, made at its first use."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import cast
 
 from resilient.errors import ConfigurationError
 
@@ -35,4 +36,5 @@ def are_all(kind: type, values: object) -> bool:
     """Whether it is a collection of values of one ``kind``; True and False are no numbers."""
     if not isinstance(values, Collection):
         return False
-    return all(isinstance(one, kind) and not isinstance(one, bool) for one in values)
+    each = cast("Collection[object]", values)
+    return all(isinstance(one, kind) and not isinstance(one, bool) for one in each)

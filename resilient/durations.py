@@ -44,7 +44,8 @@ def shown(seconds: float) -> str:
         return f"{seconds * 1000:.3g} ms"
     if seconds < 59.95:
         return f"{seconds:.3g} s"
-    parts, left = [], round(seconds)
+    parts: list[str] = []
+    left = round(seconds)
     for unit, size in _SHOWN:
         count, left = divmod(left, size)
         if count:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resilient.checks import need
 from resilient.durations import Duration, seconds_of
@@ -27,10 +27,10 @@ class Options:
     deadline: float | None = None
     attempt_timeout: float | None = None
     idempotent: bool | None = None
-    idempotency_key: str | None = None
+    idempotency_key: str | None = field(default=None, repr=False)
     cache: bool | None = None
     route: str | None = None
-    partition: str | None = None
+    partition: str | None = field(default=None, repr=False)
 
 
 NO_OPTIONS = Options()

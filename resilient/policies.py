@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
@@ -11,6 +10,7 @@ from resilient.call import Handler, Host
 from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.exchange import exchange
+from resilient.locks import fork_safe_lock
 from resilient.mechanics.budget import Budget
 from resilient.mechanics.circuit import Circuit
 from resilient.messages import URL, origin_of
@@ -82,7 +82,7 @@ class Policies:
     """
 
     def __init__(self, entries: PolicyMap | Policy | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._routes = _routes_of(entries)
         self._origins: OrderedDict[tuple[str, bytes], _Origin] = OrderedDict()
 
@@ -138,7 +138,7 @@ class Policies:
 
     def _forget_one(self, newest: tuple[str, bytes]) -> None:
         """Forget the least used origin, but the ``newest``; one with an open circuit only if there is no other."""
-        spared = []
+        spared: list[tuple[str, bytes]] = []
         for key, origin in self._origins.items():
             if key != newest and not origin.is_refused():
                 break

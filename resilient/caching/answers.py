@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from resilient.call import INFINITE
 from resilient.entry import Entry, Plain
 from resilient.errors import CorruptEntryError
 from resilient.http.storing import kept_fields
@@ -63,6 +64,8 @@ def _read(entry: Any) -> Answer:
     status, extensions = meta["status"], meta["extensions"]
     if type(entry) is not Entry or type(entry.body) is not bytes or type(status) is not int or not 200 <= status < 600:
         raise ValueError(status)
+    if not abs(entry.stored_at) + abs(entry.fresh_until) < INFINITE:
+        raise ValueError(entry.stored_at)
     for name, value in meta["headers"]:
         if type(name) is not bytes or type(value) is not bytes:
             raise TypeError(name)

@@ -58,4 +58,7 @@ def cache_of(store: str | StorePair | Cache, *, clock: Clock, record: Callable[[
         return Cache(store)
     if isinstance(store, str):
         return Cache.at(store, clock=clock, record=record)
-    raise ConfigurationError(f"store={store!r} is not right; give a URL such as 'mem://', a StorePair or a Cache")
+    # Not shown itself: an address may hold a password.
+    raise ConfigurationError(
+        f"store={type(store).__name__} is not right; give a URL such as 'mem://', a StorePair or a Cache"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -12,9 +13,7 @@ from resilient.ports import AsyncStore, Runtime
 
 T = TypeVar("T")
 COMMAND_BUDGET = 0.05
-"""Seconds that a call waits for one command of its store."""
-CALL_BUDGET = 0.1
-"""Seconds that a call waits for its store in all."""
+"""Seconds that a call waits for one command of its store; it waits for twice as long in all."""
 
 
 class Guard:
@@ -26,11 +25,19 @@ class Guard:
         store: the store.
         runtime: how the call waits.
         record: told of each failure.
+        budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes.
     """
 
-    __slots__ = ("_record", "_runtime", "_spent", "_store")
+    __slots__ = ("_budget", "_record", "_runtime", "_spent", "_store")
 
-    def __init__(self, store: AsyncStore, runtime: Runtime, record: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        runtime: Runtime,
+        record: Callable[[Event], None],
+        budget: float | None = COMMAND_BUDGET,
+    ) -> None:
+        self._budget = math.inf if budget is None else budget
         self._store = store
         self._runtime = runtime
         self._record = record
@@ -62,7 +69,7 @@ class Guard:
         self._failed(operation, error.kind, None)
 
     async def _ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
-        left = min(COMMAND_BUDGET, CALL_BUDGET - self._spent)
+        left = min(self._budget, 2 * self._budget - self._spent)
         if left <= 0:
             return self._failed(operation, "timeout", otherwise)
         clock = self._runtime.clock

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from threading import Lock
-
 from resilient.checks import is_number, need
+from resilient.locks import fork_safe_lock
 from resilient.settings import settings
 
 
@@ -54,7 +53,7 @@ class Tokens:
     def __init__(self, budget: Budget, now: float) -> None:
         self._level: float = budget.tokens
         self._at = now
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
 
     def withdraw(self, budget: Budget, cost: float, now: float) -> bool:
         """Pay ``cost`` tokens; False, and nothing paid, if there are not so many."""

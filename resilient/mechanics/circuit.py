@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from threading import Lock
 
+from resilient.locks import fork_safe_lock
 from resilient.mechanics.backoff import doubled
 from resilient.mechanics.places import Places
 from resilient.mechanics.terms import Cause, Change, Refusal, Rule, State, Ticket, Verdict
@@ -55,7 +55,7 @@ class Circuit:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
         self._generation = 0
         self._window = Window()
         self._run = 0

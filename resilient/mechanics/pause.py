@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from threading import Lock
+
+from resilient.locks import fork_safe_lock
 
 LONGEST = 60.0
 """Seconds; nobody waits longer for a quota to be filled again, whatever the origin says."""
@@ -15,7 +16,7 @@ class Pause:
     __slots__ = ("_lock", "_until")
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
         self._until = -math.inf
 
     def extend(self, seconds: float, now: float) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Collection
 from dataclasses import field
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Self
 
 from resilient.caching.answers import Answer, answer_of, meta_of
-from resilient.caching.guard import Guard
+from resilient.caching.guard import COMMAND_BUDGET, Guard
 from resilient.caching.slot import Fill, Strategy
 from resilient.caching.strategies.failover import Failover
 from resilient.caching.strategies.simple import Simple
+from resilient.caching.tee import MAX_BODY, Tee
 from resilient.call import INFINITE, Call, Handler
 from resilient.checks import are_all, need
 from resilient.durations import Duration, seconds_of
@@ -29,11 +30,9 @@ from resilient.http.storing import (
 )
 from resilient.messages import Request, Response
 from resilient.outcome import Failure, is_failed_status
-from resilient.settings import settings
+from resilient.settings import put_seconds, settings
 
 CREDENTIAL_HEADERS = ("authorization", "cookie", "x-api-key", "api-key")
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes of the longest body that is kept."""
 
 
 @settings
@@ -49,6 +48,8 @@ class ResponseCache:
         ttl: how long an answer is kept and served; replaces the freshness that the answer states.
         strategy: when a kept answer is served, in place of ``ttl``.
         credential_headers: fields whose values say whose answer it is.
+        store_budget: how long a call waits for one command of its store, and twice as long in all; then it goes on
+            as if nothing were kept. None: as long as the store takes.
 
     Raises:
         ConfigurationError: neither ``ttl`` nor ``strategy`` is given, or both.
@@ -57,6 +58,7 @@ class ResponseCache:
     ttl: Duration | None = None
     strategy: Strategy | None = None
     credential_headers: Collection[str] = field(default=CREDENTIAL_HEADERS)
+    store_budget: Duration | None = COMMAND_BUDGET
 
     def __post_init__(self) -> None:
         if (self.ttl is None) == (self.strategy is None):
@@ -73,15 +75,26 @@ class ResponseCache:
         need(not isinstance(given, str) and are_all(str, given), "credential_headers", given, right)
         names = tuple(sorted(name.lower() for name in self.credential_headers))
         object.__setattr__(self, "credential_headers", names)
+        put_seconds(self, store_budget=self.store_budget)
 
     @classmethod
-    def failover(cls, *, ttl: Duration, credential_headers: Collection[str] = CREDENTIAL_HEADERS) -> Self:
+    def failover(
+        cls,
+        *,
+        ttl: Duration,
+        credential_headers: Collection[str] = CREDENTIAL_HEADERS,
+        store_budget: Duration | None = COMMAND_BUDGET,
+    ) -> Self:
         """Always ask the origin; if that fails, answer by the last good answer of the past ``ttl``.
 
         A failure is an error of the call, refusals and timeouts included, or an answer of 500 and above. An
         answer that says ``must-revalidate`` is not kept, since it must not be served stale.
         """
-        return cls(strategy=Failover(seconds_of(ttl, option="ttl")), credential_headers=credential_headers)
+        return cls(
+            strategy=Failover(seconds_of(ttl, option="ttl")),
+            credential_headers=credential_headers,
+            store_budget=store_budget,
+        )
 
     def __str__(self) -> str:
         return str(self.strategy)
@@ -99,7 +112,8 @@ class ResponseCache:
         )
         if reason is not None:
             return await _past(call, proceed, reason)
-        guard = Guard(call.store, call.runtime, call.record)
+        budget = None if self.store_budget is None else float(self.store_budget)  # type: ignore[arg-type] # seconds
+        guard = Guard(call.store, call.runtime, call.record, budget)
         secret = await guard.secret()
         if secret is None:
             return await _past(call, proceed, "store")
@@ -151,8 +165,10 @@ class ResponseSlot:
     async def read(self) -> Entry | None:
         """The kept answer, unless this client could not decode it."""
         entry = await self._guard.get(self._key)
-        if entry is None:
-            return None
+        return None if entry is None else self._readable(entry)
+
+    def _readable(self, entry: Entry) -> Entry | None:
+        """The entry, if it keeps an answer that this request accepts."""
         try:
             answer = answer_of(entry)
         except CorruptEntryError as error:
@@ -239,12 +255,14 @@ class ResponseSlot:
     async def once(self, fill: Fill[tuple[Response, Entry | None]]) -> Response:
         """Ask the origin once for all who miss at once; who asks alone if what comes cannot be shared.
 
-        A streamed call never leads: what it reads, and when, is its caller's affair.
+        A streamed call never leads: what it reads, and when, is its caller's affair. Nor do calls share that were
+        given different times for their attempts: the impatient one's failure would be that of all.
         """
-        if self._call.streamed or self._call.request.method != "GET":
+        call = self._call
+        if call.streamed or call.request.method != "GET":
             return (await fill())[0]
-        left = self._call.time_left
-        timeout = None if left == INFINITE else left
+        flight = f"{self._key} {call.options.attempt_timeout} {call.request.extensions.get('timeout')}"
+        timeout = None if call.time_left == INFINITE else call.time_left
         leads = False
 
         async def mine() -> tuple[Response, Entry | None]:
@@ -253,9 +271,11 @@ class ResponseSlot:
             return await fill()
 
         try:
-            (made, entry), _ = await self._call.runtime.share(self._key, mine, timeout)
+            (made, entry), _ = await call.runtime.share(flight, mine, timeout)
         except TimeoutError:
-            raise DeadlineExceededError(self._call.deadline - self._call.journey.started) from None
+            if call.time_left > 0:
+                raise  # somebody else's
+            raise DeadlineExceededError(call.deadline - call.journey.started) from None
         except DeadlineExceededError:
             if leads:
                 raise
@@ -263,38 +283,11 @@ class ResponseSlot:
         else:
             if leads:
                 return made
-        return (await fill())[0] if entry is None else self.serve(entry, "collapsed")
+        if entry is None or self._readable(entry) is None:
+            return (await fill())[0]
+        return self.serve(entry, "collapsed")
 
     def tell_if_missed(self) -> None:
         """Record a miss, unless something was served."""
         if not self._told:
             self._call.record(CacheLookup(result="miss", strategy=self._strategy))
-
-
-class Tee:
-    """Keeps the pieces of a streamed body as they pass, up to the longest body that is kept."""
-
-    __slots__ = ("_chunks", "_keep", "_length", "_not_kept")
-
-    def __init__(self, keep: Callable[[bytes], Coroutine[Any, Any, object]], not_kept: Callable[[str], None]) -> None:
-        self._keep = keep
-        self._not_kept = not_kept
-        self._chunks: list[bytes] = []
-        self._length = 0
-
-    def chunk(self, data: bytes) -> None:
-        """One more piece."""
-        self._length += len(data)
-        if self._length > MAX_BODY:
-            self._chunks.clear()
-        else:
-            self._chunks.append(data)
-
-    async def ended(self, complete: bool, error: BaseException | None) -> None:
-        """Keep the body if all of it was read."""
-        if not complete:
-            self._not_kept("incomplete")
-        elif self._length > MAX_BODY:
-            self._not_kept("too-large")
-        else:
-            await self._keep(b"".join(self._chunks))

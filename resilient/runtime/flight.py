@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import itertools
-import threading
+import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 from resilient.errors import LockedError
+from resilient.locks import fork_safe_lock
 from resilient.ports import Clock, Job, Signal
 
 T = TypeVar("T")
@@ -58,11 +60,16 @@ class _Unborn(Exception):
 class Flights:
     """The work under way in one runtime; no flight crosses colours: a blocking wait for a task would hang."""
 
-    __slots__ = ("_lock", "_table")
+    __slots__ = ("__weakref__", "_lock", "_table")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._table: dict[str, _Flight] = {}
+        _tables.add(self)
+
+    def forget(self) -> None:
+        """Let every flight go; in a forked child nobody is left to land them."""
+        self._table.clear()
 
     async def share(self, crew: Crew, key: str, job: Job[T], timeout: float | None) -> tuple[T, bool]:
         """As :meth:`resilient.ports.Runtime.share`."""
@@ -151,3 +158,15 @@ def _copied(error: Exception) -> Exception:
         made.__notes__ = list(notes)
     made.__cause__ = error
     return made
+
+
+_tables: WeakSet[Flights] = WeakSet()
+
+
+def _forget_all() -> None:
+    for flights in list(_tables):
+        flights.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import Protocol
 
+from resilient.locks import fork_safe_lock
 from resilient.ports import Signal
 
 
@@ -28,7 +28,7 @@ class Gate:
 
     def __init__(self, permits: int) -> None:
         self._free = permits
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._queue: deque[Signal] = deque()
 
     @property

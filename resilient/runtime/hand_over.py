@@ -10,13 +10,36 @@ from typing import Any, TypeVar
 from resilient.ports import Job
 
 T = TypeVar("T")
-_STEPS = 10
-"""Turns of the loop that an abandoned exchange gets before it is cancelled: enough to get from a connection that was
-promised to one that is used, which is the stretch in which httpx's pool cannot bear a cancellation."""
+
+
+class Leash:
+    """By which an abandoned exchange is stopped, as soon as that does no harm.
+
+    From the moment in which a connection is promised until it is used, a cancellation loses it. An exchange whose
+    caller has gone is therefore cancelled only once its connection has begun to work.
+    """
+
+    __slots__ = ("_abandoned", "_working")
+
+    def __init__(self) -> None:
+        self._working = False
+        self._abandoned: asyncio.Task[Any] | None = None
+
+    def works(self) -> None:
+        """The connection has begun to work for the exchange."""
+        self._working = True
+        if self._abandoned is not None:
+            self._abandoned.cancel()
+
+    def abandon(self, task: asyncio.Task[Any]) -> None:
+        """Nobody waits for ``task`` any more."""
+        self._abandoned = task
+        if self._working:
+            task.cancel()
 
 
 class Exchanges:
-    """Runs exchanges in tasks of their own, which nobody but it ever cancels."""
+    """Runs exchanges in tasks of their own, which no caller's cancellation reaches."""
 
     __slots__ = ("_tasks",)
 
@@ -28,16 +51,24 @@ class Exchanges:
         """How many are being wound up."""
         return len(self._tasks)
 
-    async def run(self, job: Job[T], undo: Callable[[T], Coroutine[Any, Any, object]] | None = None) -> T:
-        """What ``job`` returns; if the caller is cancelled meanwhile, ``undo`` gets what it returned too late."""
+    async def run(
+        self, job: Job[T], undo: Callable[[T], Coroutine[Any, Any, object]] | None = None, leash: Leash | None = None
+    ) -> T:
+        """What ``job`` returns; if the caller is cancelled meanwhile, it goes on without it.
+
+        Args:
+            job: the work.
+            undo: gets what the job returned too late.
+            leash: stops the abandoned job early.
+        """
         task = asyncio.get_running_loop().create_task(job())
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             self._tasks.add(task)
             task.add_done_callback(partial(self._wound_up, undo))
-            if undo is not None:
-                _after(_STEPS, task)
+            if leash is not None:
+                leash.abandon(task)
             raise
 
     def _wound_up(self, undo: Callable[[Any], Coroutine[Any, Any, object]] | None, task: asyncio.Task[Any]) -> None:
@@ -52,10 +83,3 @@ class Exchanges:
         """Wait until everything that was abandoned is wound up."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def _after(steps: int, task: asyncio.Task[Any]) -> None:
-    if steps > 0:
-        task.get_loop().call_soon(_after, steps - 1, task)
-    else:
-        task.cancel()

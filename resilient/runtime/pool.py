@@ -13,7 +13,7 @@ from typing import Any
 from resilient.ports import Runtime
 from resilient.runtime.drive import drive
 from resilient.runtime.gate import Gate
-from resilient.runtime.hand_over import Exchanges
+from resilient.runtime.hand_over import Exchanges, Leash
 
 
 class GatedPool:
@@ -64,6 +64,9 @@ class GuardedPool:
         if not await self.gate.enter(self._runtime, pool_phase(request)):
             raise self._full()
 
+        leash = Leash()
+        request.extensions = {**request.extensions, "trace": _traced(leash, request.extensions.get("trace"))}
+
         async def exchange() -> Any:
             try:
                 response = await self._send(request)
@@ -73,7 +76,19 @@ class GuardedPool:
             response.stream = _GuardedStream(response.stream, self.gate, self.exchanges)
             return response
 
-        return await self.exchanges.run(exchange, _close)
+        return await self.exchanges.run(exchange, _close, leash)
+
+
+def _traced(leash: Leash, trace: Any) -> Any:
+    """A trace that tells ``leash`` when the connection works, beside the caller's own."""
+
+    async def told(event: str, info: dict[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            leash.works()
+        if trace is not None:
+            await trace(event, info)
+
+    return told
 
 
 async def _close(response: Any) -> None:
@@ -125,6 +140,5 @@ class _GuardedStream:
 
 def pool_phase(request: Any) -> float | None:
     """Seconds that ``request`` waits for a connection at most."""
-    timeouts = request.extensions.get("timeout") or {}
-    phase: float | None = timeouts.get("pool")
-    return phase
+    timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
+    return timeouts.get("pool")

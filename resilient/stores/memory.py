@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
@@ -12,6 +10,7 @@ from heapq import heapify, heappop, heappush
 from resilient.entry import Entry
 from resilient.errors import ConfigurationError
 from resilient.events import StoreEvicted
+from resilient.locks import fork_safe_lock
 from resilient.ports import Clock, StorePair
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.lift import Lifted
@@ -60,7 +59,7 @@ class MemoryStore:
         self._now, self._wall = clock.now, clock.wall
         self._record = record
         self._secret = os.urandom(32)
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._entries: OrderedDict[str, tuple[Entry, float, int]] = OrderedDict()
         """By key, the least recently used first: the entry, the monotonic instant of its end, its bytes."""
         self._ends: list[tuple[float, str]] = []
@@ -68,7 +67,6 @@ class MemoryStore:
         self._bytes = 0
         self.evicted = 0
         self.refused = 0
-        _alive.add(self)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -189,34 +187,8 @@ def open_memory(
         ConfigurationError: the URL names a place, or an option is wrong.
     """
     if url.rstrip("/") != "mem:":
-        raise ConfigurationError(
-            "a mem:// URL names no place; give 'mem://', or disk:///path for what has to last"
-        )
+        raise ConfigurationError("a mem:// URL names no place; give 'mem://', or disk:///path for what has to last")
     store = MemoryStore(
         count_of(size, option="size"), bytes_of(max_bytes, option="max_bytes"), clock=clock, record=record
     )
     return StorePair(blocking=store, tasks=Lifted(store))
-
-
-_alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
-_forking = threading.Lock()
-_held: list[MemoryStore] = []
-
-
-def _before_fork() -> None:
-    """Let no thread be in the middle of a change, which the child would have for ever."""
-    _forking.acquire()
-    _held.extend(_alive)
-    for store in _held:
-        store._lock.acquire()
-
-
-def _after_fork() -> None:
-    for store in _held:
-        store._lock.release()
-    _held.clear()
-    _forking.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

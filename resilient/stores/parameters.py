@@ -45,9 +45,7 @@ def bytes_of(value: object, *, option: str) -> int:
     if isinstance(value, str) and (found := _BYTES.fullmatch(value.lower())) and found[2] in _UNITS:
         number = int(found[1]) * _UNITS[found[2]]
     if number is None or number <= 0:
-        raise ConfigurationError(
-            f"{option}={value!r} is not right; give bytes above 0, as in 1048576 or '64MiB'"
-        )
+        raise ConfigurationError(f"{option}={value!r} is not right; give bytes above 0, as in 1048576 or '64MiB'")
     return number
 
 
@@ -59,9 +57,7 @@ def flag_of(value: object, *, option: str) -> bool:
     """
     flag = _FLAGS.get(str(value).lower())
     if flag is None:
-        raise ConfigurationError(
-            f"{option}={value!r} is not right; give True or False, in a URL true or false"
-        )
+        raise ConfigurationError(f"{option}={value!r} is not right; give True or False, in a URL true or false")
     return flag
 
 

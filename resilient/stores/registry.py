@@ -36,9 +36,7 @@ class Factory(Protocol):
     def __call__(self, url: str, *, clock: Clock, record: Record | None, **options: Any) -> StorePair: ...
 
 
-def open_store(
-    url: str, *, clock: Clock | None = None, record: Record | None = None, **options: object
-) -> StorePair:
+def open_store(url: str, *, clock: Clock | None = None, record: Record | None = None, **options: object) -> StorePair:
     """The store at ``url``, as both colours see it.
 
     Args:
@@ -77,9 +75,7 @@ def _split(url: str) -> SplitResult:
     scheme, found, _ = url.partition("://")
     if not found:
         # What stands here may hold a password, so it is not repeated.
-        raise ConfigurationError(
-            "a store's URL starts with a scheme, as 'mem://' and 'disk:///var/cache/app' do"
-        )
+        raise ConfigurationError("a store's URL starts with a scheme, as 'mem://' and 'disk:///var/cache/app' do")
     try:
         parts = urlsplit(url)
         _ = parts.port

@@ -73,6 +73,24 @@ def test_rounds_of_authentication_share_the_journey_of_their_call(world, origin)
     assert journey_of(answer.history[0]) is journey_of(answer)
 
 
+def test_requests_that_an_authentication_makes_itself_are_calls_of_their_own(world, origin):
+    """A token fetched on the way: its retries, its deadline and its story are not those of the call."""
+    heard = []
+
+    class Fetching(httpx.Auth):
+        def auth_flow(self, request):
+            token = yield httpx.Request("GET", "https://auth.test/token")
+            request.headers["authorization"] = f"Bearer {token.status_code}"
+            yield request
+
+    origin.at("/token").answers(503, times=1)
+    answer = world.client(origin, auth=Fetching(), telemetry=[heard.append]).get()
+    assert answer.request.headers["authorization"] == "Bearer 200"
+    assert len(journey_of(answer).attempts) == 1
+    assert len(journey_of(answer.history[0]).attempts) == 2
+    assert [event.attempts for event in heard if isinstance(event, CallEnded)] == [2, 1]
+
+
 def test_each_call_has_a_journey_of_its_own(world, origin):
     """Also those of one request object, and of one mocked answer."""
     client = world.client(origin).client

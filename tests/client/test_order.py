@@ -155,7 +155,8 @@ def test_each_hop_is_a_pass_of_its_own_under_one_call(world, origin):
     ("script", "policy", "outcome", "status"),
     [
         (lambda origin: origin.answers(200), None, Outcome.OK, 200),
-        (lambda origin: origin.answers(503), None, Outcome.OK, 503),
+        (lambda origin: origin.answers(404), None, Outcome.OK, 404),
+        (lambda origin: origin.answers(503), None, Outcome.ERROR, 503),
         (lambda origin: origin.fails(error="read"), None, Outcome.ERROR, None),
         (lambda origin: origin.hangs(), Policy(deadline="1s"), Outcome.TIMEOUT, None),
         (lambda origin: origin.hangs(), Policy(attempt_timeout="1s", retry=None), Outcome.TIMEOUT, None),

@@ -1,7 +1,12 @@
 """The response cache: what is kept, for whom, for how long, and that it is never a caller's problem."""
 
 import asyncio
+import dataclasses
 import gzip
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -51,6 +56,15 @@ def test_a_second_get_is_answered_from_the_cache(world, origin):
     assert second.extensions["resilient"].cache.ttl == 53
     assert second.elapsed.total_seconds() >= 0
     assert second.http_version == first.http_version
+
+
+def test_the_age_is_that_of_the_kept_answer(world, origin):
+    """One field, in place of what a cache on the way had put there."""
+    caller = world.client(origin, SIMPLE)
+    origin.answers(headers={"age": "100"})
+    assert caller.get().headers["age"] == "100"
+    world.clock.advance(5)
+    assert caller.get().headers.get_list("age") == ["5"]
 
 
 def test_an_answer_is_served_until_its_time_is_over(world, origin):
@@ -473,6 +487,29 @@ def test_fifty_who_miss_at_once_make_one_call(world, origin):
     assert world.now == 2
 
 
+def test_threads_that_miss_at_once_make_one_call():
+    """Real ones, all in the cache before the first answer comes."""
+    sent, entered = [], threading.Barrier(21)
+
+    def handler(request):
+        sent.append(request)
+        entered.wait(10)
+        time.sleep(0.05)
+        return httpx.Response(200, text="rates")
+
+    def ask(number):
+        if number:
+            entered.wait(10)
+        return client.get("https://api.test/").text
+
+    with (
+        resilient.ResilientClient(transport=httpx.MockTransport(handler), policies=SIMPLE) as client,
+        ThreadPoolExecutor(21) as pool,
+    ):
+        assert list(pool.map(ask, range(21))) == ["rates"] * 21
+    assert len(sent) == 1
+
+
 def test_a_failed_call_is_shared_too(world, origin):
     """Each gets an error of its own, as the library's; the next one asks anew."""
     caller = world.client(origin, Policy(cache=ResponseCache(ttl="1m"), retry=None, breaker=None))
@@ -513,6 +550,49 @@ def test_a_leaders_deadline_is_not_that_of_those_who_share(world, origin):
     assert first.timeout == 1
     assert len(first.journey.events(resilient.events.TimedOut)) == 1
     assert {one.status_code for one in others} == {200}
+
+
+@pytest.mark.parametrize("hurry", [{"timeout": 0.5}, {"extensions": options(attempt_timeout=0.5)}])
+def test_an_impatient_caller_fails_for_nobody_but_itself(world, origin, hurry):
+    """Calls that were given other times for their attempts share nothing."""
+    caller = world.client(origin, SIMPLE.replace(retry=None))
+    origin.answers(latency=1)
+
+    async def impatient():
+        return await caller.ask(**hurry)
+
+    first, *others = world.run([impatient, *[caller.ask] * 5, impatient], return_errors=True)
+    assert isinstance(first, world.http.TimeoutException)
+    assert isinstance(others.pop(), world.http.TimeoutException)
+    assert {one.status_code for one in others} == {200}
+    assert origin.sent == 2
+
+
+def test_one_who_shares_gets_no_coding_that_it_does_not_accept(world, origin):
+    """It asks on its own."""
+    caller = world.client(origin, SIMPLE)
+
+    def behave(request, *_):
+        if "gzip" in request.headers["accept-encoding"]:
+            return resilient.testing.Reply(body=gzip.compress(b"x"), headers={"content-encoding": "gzip"}, latency=1)
+        return resilient.testing.Reply(body=b"x", latency=1)
+
+    origin.behaves(behave)
+
+    async def simple():
+        return await caller.ask(headers={"accept-encoding": "identity"})
+
+    answers = world.run([caller.ask, simple, caller.ask])
+    assert [answer.headers.get("content-encoding") for answer in answers] == ["gzip", None, "gzip"]
+    assert [answer.content for answer in answers] == [b"x"] * 3
+    assert origin.sent == 2
+
+
+def test_a_timeout_of_somebody_elses_is_shown_as_it_is(world, origin):
+    """One that Python itself knows, raised by a transport: a bug there, and no deadline of ours."""
+    caller = world.client(origin, SIMPLE)
+    origin.behaves(lambda *_: TimeoutError("a bug"))
+    assert repr(caller.outcome()) == "TimeoutError('a bug')"
 
 
 def test_a_leader_whose_time_is_over_asks_no_second_time(world, origin):
@@ -584,9 +664,11 @@ def test_a_call_that_everybody_has_left_is_stopped(world, origin):
 def test_streamed_calls_share_nothing_while_under_way(world, origin):
     """What is read, and when, is the caller's affair; the first to be read to its end is kept."""
     caller = world.client(origin, SIMPLE)
+    origin.answers(latency=1)
 
     async def script():
         response = await caller.ask(stream=True)
+        assert world.now == 1
         await world.sleep(1)
         return await caller.read(response)
 
@@ -793,6 +875,26 @@ def test_a_store_that_hangs_costs_a_call_a_tenth_of_a_second_at_most(world, orig
 
 
 @pytest.mark.parametrize("colour", ["async"])
+def test_a_slow_store_has_a_tenth_of_a_second_for_all_commands_of_a_call(world, origin):
+    """40 ms each: the secret and the look-up are done, and the write is not waited for longer than 20 ms."""
+    good = MemoryStore(clock=world.clock)
+
+    class Slow(BadForTasks):
+        def __getattr__(self, command):
+            async def run(*args):
+                await world.clock.asleep(0.04)
+                return getattr(good, command)(*args)
+
+            return run
+
+    store = Slow(None)
+    caller = world.client(origin, SIMPLE, store=StorePair(good, store))
+    answer = caller.get()
+    assert (answer.status_code, world.now) == (200, pytest.approx(0.1))
+    assert store_failures(answer) == [("set", "timeout")]
+
+
+@pytest.mark.parametrize("colour", ["async"])
 def test_a_store_that_hangs_does_not_hold_a_streamed_body_either(world, origin):
     """Its last piece comes at once; closing waits 50 ms at most."""
 
@@ -822,6 +924,7 @@ GARBAGE = {
     "no status": entry(meta={**GOOD, "status": None}),
     "a status of text": entry(meta={**GOOD, "status": "200"}),
     "a status of nowhere": entry(meta={**GOOD, "status": 99}),
+    "a fraction for a status": entry(meta={**GOOD, "status": 200.0}),
     "True for a status": entry(meta={**GOOD, "status": True}),
     "no headers": entry(meta={"status": 200, "extensions": {}}),
     "headers of text": entry(meta={**GOOD, "headers": (("x", "y"),)}),
@@ -830,6 +933,9 @@ GARBAGE = {
     "extensions of text": entry(meta={**GOOD, "extensions": {"http_version": "HTTP/1.1"}}),
     "a body of text": entry(body="text"),
     "no body": entry(body=None),
+    "a time of text": dataclasses.replace(entry(), stored_at="now"),
+    "a time that is none": dataclasses.replace(entry(), fresh_until=float("nan")),
+    "a time that never was": dataclasses.replace(entry(), stored_at=float("-inf")),
 }
 
 
@@ -916,6 +1022,18 @@ def test_clients_that_share_no_cache_share_no_answers(world, origin):
         assert cache_of(world.client(origin, SIMPLE).get()) == "miss"
 
 
+def test_one_client_may_live_through_several_event_loops(family):
+    """Nothing of it is bound to the first one."""
+    handler = httpx.MockTransport(lambda request: httpx.Response(200, text="x"))
+    client = family.door.AsyncResilientClient(transport=handler, policies=SIMPLE)
+
+    async def main():
+        return [cache_of(one) for one in await asyncio.gather(*(client.get("https://api.test/") for _ in range(3)))]
+
+    assert [sorted(asyncio.run(main())) for _ in range(2)] == [["collapsed", "collapsed", "miss"], ["hit"] * 3]
+    asyncio.run(client.aclose())
+
+
 def test_the_colours_share_a_cache(family, origin, world):
     """One memory, threads and tasks: what a blocking client kept answers an async one."""
     cache = Cache.at("mem://", clock=world.clock)
@@ -934,8 +1052,9 @@ def test_the_colours_share_a_cache(family, origin, world):
 
 def test_a_file_keeps_answers_longer_than_a_client_lives(family, colour, tmp_path):
     """The store on disk, opened again: in real time, since it has threads of its own."""
-    url = f"disk://{tmp_path}/cache"
-    given = {"transport": httpx.MockTransport(lambda request: httpx.Response(200, text="x")), "policies": SIMPLE}
+    url = f"disk://{tmp_path}/cache?write_wait=30s&busy_timeout=30s"
+    patient = Policy(cache=ResponseCache(ttl="1m", store_budget=None))
+    given = {"transport": httpx.MockTransport(lambda request: httpx.Response(200, text="x")), "policies": patient}
 
     async def main():
         async with family.door.AsyncResilientClient(store=url, **given) as client:
@@ -948,6 +1067,25 @@ def test_a_file_keeps_answers_longer_than_a_client_lives(family, colour, tmp_pat
             return client.get("https://api.test/")
 
     assert [cache_of(once()) for _ in range(2)] == ["miss", "hit"]
+
+
+def test_no_secret_is_in_the_files_nor_in_the_logs(tmp_path, caplog):
+    """Of a store on disk: neither the credentials, nor the query, nor the user of an address, nor a cookie."""
+    answer = httpx.Response(200, text="public", headers={"set-cookie": "id=t0ken"})
+    secret = {"authorization": "Bearer t0ken", "cookie": "id=t0ken", "x-api-key": "t0ken"}
+    with (
+        caplog.at_level(logging.DEBUG, logger="resilient"),
+        resilient.ResilientClient(
+            transport=httpx.MockTransport(lambda request: answer), policies=SIMPLE, store=f"disk://{tmp_path}/cache"
+        ) as client,
+    ):
+        for _ in range(2):
+            last = client.get("https://ann:t0ken@api.test/?key=t0ken", headers=secret)
+        written = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert cache_of(last) == "hit"
+    assert b"public" in written
+    assert b"t0ken" not in written
+    assert not [record for record in caplog.records if record.name.startswith("resilient") and "t0ken" in str(record)]
 
 
 # --- options -----------------------------------------------------------------------------------------------------

@@ -143,6 +143,25 @@ def test_a_stream_that_is_left_half_way_is_given_back(world, policy):
     assert caller.get().content == b"all"
 
 
+@pytest.mark.parametrize(
+    "framing", [{"headers": {"transfer-encoding": "chunked"}}, {"extensions": {"http_version": b"HTTP/2"}}]
+)
+def test_half_of_a_stream_without_a_length_is_not_kept(world, framing):
+    """That its end would have been marked does not make it whole."""
+    bodies = [Watched(b"one", b"two"), Watched(b"all")]
+    caller = world.client(httpx.MockTransport(lambda r: httpx.Response(200, stream=bodies.pop(0), **framing)), SIMPLE)
+
+    async def script():
+        response = await caller.ask(stream=True)
+        async for _ in pieces_of(world, response):
+            break
+        await caller.close(response)
+        return details(response)
+
+    assert world.do(script) == ["incomplete"]
+    assert caller.get().content == b"all"
+
+
 def test_a_stream_that_is_never_begun_is_given_back(world):
     """Its headers were all that was wanted."""
     body, whole = Watched(b"one"), Watched(b"all")

@@ -569,6 +569,7 @@ def test_reading_inline_needs_no_thread(disk, make, monkeypatch):
 
 def test_reading_does_not_hold_up_the_loop(disk, make, monkeypatch):
     """While the disk is slow the loop goes on, and a few reads run at once."""
+    monkeypatch.setattr(readers, "HELD_UP", -1.0)
     pair = disk()
     pair.blocking.set("k", make())
     running, most = [], []
@@ -585,14 +586,31 @@ def test_reading_does_not_hold_up_the_loop(disk, make, monkeypatch):
     monkeypatch.setattr(type(pair.tasks._commands), "get", slow)
 
     async def main():
-        reads = [asyncio.create_task(pair.tasks.get("k")) for _ in range(10)]
+        reads = [asyncio.create_task(pair.tasks.get("k")) for _ in range(4)]
         while len(running) < readers.THREADS:
-            await asyncio.sleep(0)
+            reads.append(asyncio.create_task(pair.tasks.get("k")))
+            await asyncio.sleep(0.001)
         gate.set()
-        assert await asyncio.gather(*reads) == [make()] * 10
+        assert await asyncio.gather(*reads) == [make()] * len(reads)
 
     asyncio.run(main())
     assert max(most) == readers.THREADS
+
+
+def test_quick_reads_are_done_by_one_thread(disk, make, monkeypatch):
+    """However many come at once: more threads would only wait for each other."""
+    monkeypatch.setattr(readers, "HELD_UP", 1e9)
+    before = set(threading.enumerate())
+    pair = disk()
+
+    async def main():
+        await pair.tasks.set("k", make())
+        assert await asyncio.gather(*(pair.tasks.get("k") for _ in range(100))) == [make()] * 100
+
+    asyncio.run(main())
+    started = {thread.name for thread in set(threading.enumerate()) - before}
+    assert started == {"resilient-disk-reader", "resilient-disk-writer"}
+    assert len(set(threading.enumerate()) - before) == 2
 
 
 def test_idle_threads_end_and_start_again(disk, make, monkeypatch):

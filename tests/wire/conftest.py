@@ -5,6 +5,7 @@ A test that takes ``client_of`` runs with the library's own client too: what bot
 
 import json
 import ssl
+from contextlib import closing
 
 import pytest
 import trustme
@@ -25,25 +26,45 @@ def family(request):
 
 
 @pytest.fixture
-def wire(colour, family, trust, monkeypatch):
-    """One HTTP library in one colour, in an environment that knows no proxy and no password."""
+def environment(monkeypatch, tmp_path):
+    """One that knows no proxy and no password."""
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme.upper()}_PROXY", raising=False)
-    monkeypatch.setenv("NETRC", "/nonexistent")
-    made = Wire(colour, family, trust)
-    yield made
-    made.close()
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def wire(colour, family, trust, environment):
+    """One HTTP library in one colour."""
+    with closing(Wire(colour, family, trust)) as made:
+        yield made
+
+
+@pytest.fixture
+def blocking_wire(family, trust, environment):
+    """For what only the blocking clients do."""
+    with closing(Wire("blocking", family, trust)) as made:
+        yield made
 
 
 @pytest.fixture(params=["theirs", "ours"])
 def client_of(request, wire):
     """Makes clients: the library's own, which is the reference, and ours."""
 
-    def make(**options):
-        return wire.client(ours=request.param == "ours", **options)
+    return ClientOf(wire, request.param == "ours")
 
-    return make
+
+class ClientOf:
+    """Makes clients of one side: the library's own, or ours."""
+
+    def __init__(self, wire, ours):
+        self.wire = wire
+        self.http = wire.http
+        self.ours = ours
+
+    def __call__(self, **options):
+        return self.wire.client(ours=self.ours, **options)
 
 
 # --- servers -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import importlib.util
 import inspect
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,21 @@ class Wire:
     def run(self, work: Any) -> Any:
         """Run a coroutine to its end."""
         return self._runner.run(work)
+
+    def wait_for(self, condition: Any) -> bool:
+        """Whether ``condition()`` comes true in reasonable time; the loop runs meanwhile."""
+        for _ in range(3_000):
+            if condition():
+                return True
+            self.pause(0.01)
+        return False
+
+    def pause(self, seconds: float) -> None:
+        """Let a little time pass, for servers and for tasks left running."""
+        if self.blocking:
+            time.sleep(seconds)
+        else:
+            self.run(asyncio.sleep(seconds))
 
     def each(self, items: Any) -> Any:
         """The items of an iterator of this colour, one by one."""

@@ -26,7 +26,10 @@ def default_folder() -> Path:
     main = getattr(sys.modules.get("__main__"), "__file__", None) or sys.executable or "python"
     script = Path(main).absolute()
     name = f"{script.stem}-{hashlib.sha256(os.fsencode(script)).hexdigest()[:8]}"
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "resilient" / name
+    try:
+        return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "resilient" / name
+    except RuntimeError as error:
+        raise ConfigurationError("this user has no home for a cache; give disk:/// and an absolute path") from error
 
 
 def make_private(folder: Path) -> None:

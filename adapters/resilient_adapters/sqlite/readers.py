@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
@@ -15,6 +16,9 @@ T = TypeVar("T")
 _Item: TypeAlias = "tuple[asyncio.Future[Any], Callable[[], Any]] | None"
 
 THREADS = 4
+HELD_UP = 0.005
+"""Seconds after which a read is slow. Quick ones are done fastest one after the other, so only while all threads are
+held up by slow ones another is started."""
 IDLE = 10.0
 """Seconds after which a thread without work ends, so that forgotten stores leave none behind."""
 
@@ -63,8 +67,8 @@ class Readers:
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
-        self._working = 0
-        """Pieces of work that wait or are being done."""
+        self._began: dict[threading.Thread, float] = {}
+        """When each thread that works began what it does."""
         self._parked = False
         self._closed = False
 
@@ -75,7 +79,6 @@ class Readers:
             if self._closed:
                 raise StoreUnavailableError("the disk store is closed")
             self._queue.put((future, work))
-            self._working += 1
             self._start()
         return await future
 
@@ -93,7 +96,7 @@ class Readers:
         """Go on after :meth:`park`, with what was asked for meanwhile."""
         with self._lock:
             self._parked = self._closed
-            for _ in range(self._working):
+            if not self._queue.empty():
                 self._start()
 
     def close(self) -> None:
@@ -103,7 +106,10 @@ class Readers:
         self.park()
 
     def _start(self) -> None:
-        if not self._parked and self._working > len(self._threads) < THREADS:
+        if self._parked or len(self._threads) == THREADS:
+            return
+        slow = time.monotonic() - HELD_UP
+        if sum(began < slow for began in list(self._began.values())) == len(self._threads):
             thread = threading.Thread(target=self._serve, name="resilient-disk-reader", daemon=True)
             self._threads.add(thread)
             thread.start()
@@ -124,13 +130,14 @@ class Readers:
             return not self._leave(idle=False)
         future, work = item
         result, error = None, None
+        thread = threading.current_thread()
         if not future.cancelled():
+            self._began[thread] = time.monotonic()
             try:
                 result = work()
             except BaseException as caught:  # noqa: BLE001 - it belongs to whoever waits for the result
                 error = caught
-        with self._lock:
-            self._working -= 1
+            del self._began[thread]
         settle(future, result, error)
         return True
 

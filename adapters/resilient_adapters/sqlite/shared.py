@@ -115,4 +115,5 @@ def _after_fork_in_child() -> None:
 
 
 atexit.register(_close_all)
+# Registered after the core's own, so that before a fork ours comes first: the writer may need the core's locks to end.
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -87,10 +87,6 @@ class Host:
                 self._wakes.wait(0.05)
         return found
 
-    def is_left(self):
-        """Whether the client closes all of its connections."""
-        return self.wait_for(lambda: not self._open)
-
     def call(self, function, *arguments):
         """Call ``function`` on the server's thread."""
         self._loop.call_soon_threadsafe(function, *arguments)
@@ -137,13 +133,13 @@ class Host:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self.talk(reader, writer)
-        finally:
             writer.close()
-            try:
-                async with asyncio.timeout(0.5):
-                    await writer.wait_closed()
-            except (OSError, TimeoutError, asyncio.CancelledError):
-                writer.transport.abort()
+            async with asyncio.timeout(0.5):
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            writer.transport.abort()
 
 
 def reset(writer):

@@ -44,9 +44,14 @@ class HttpProxy(Host):
             return
         if is_tunnel:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
-            beyond[1].write(_forwarded(request, there))
-        await join((reader, writer), beyond)
+            await join((reader, writer), beyond)
+            return
+        beyond[1].write(_forwarded(request, there))
+        answer = await beyond[0].read()
+        first, _, rest = answer.partition(b"\r\n")
+        writer.write(first + b"\r\nconnection: close\r\n" + rest)
+        await writer.drain()
+        beyond[1].close()
 
 
 def _forwarded(request, there):

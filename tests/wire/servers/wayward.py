@@ -80,8 +80,8 @@ class Wayward(Host):
         reset(writer)
 
     async def says_too_much(self, reader, writer):
-        """More than it announced; what is left over looks like the next answer."""
-        await self.say(writer, b"ok" + head_of(200, [(b"content-length", b"4")]) + b"evil", length=2)
+        """More than it announced."""
+        await self.say(writer, b"ok, and more\r\n\r\n", length=2)
         await reader.read()
 
     async def says_too_little(self, reader, writer):
@@ -116,6 +116,16 @@ class Wayward(Host):
             writer.write(b"x: " + b"." * 1_000 + b"\r\n")
             await writer.drain()
             await asyncio.sleep(0.001)
+
+
+class Early(Host):
+    """Refuses each body as too large while it is on its way."""
+
+    async def talk(self, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(1_000)
+        writer.write(head_of(413, [(b"content-length", b"0"), (b"connection", b"close")]))
+        await writer.drain()
 
 
 class Mute(Host):

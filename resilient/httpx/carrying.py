@@ -1,0 +1,48 @@
+"""A caller's request on its trip through the client, and back in the caller's hands."""
+
+from __future__ import annotations
+
+import httpx
+
+from resilient.engine import TRIP, Trip
+from resilient.httpx.library import again
+
+
+def carrying(request: httpx.Request, trip: Trip) -> httpx.Request:
+    """The request on its trip: a copy, so that one request may be sent many times at once."""
+    return again(request, {**request.extensions, TRIP: trip}, {})
+
+
+def give_back(request: httpx.Request, carried: httpx.Request) -> None:
+    """Let the caller's request look as if it had travelled itself."""
+    state = dict(vars(carried))
+    state["extensions"] = {name: value for name, value in carried.extensions.items() if name != TRIP}
+    vars(request).update(state)
+
+
+def handed_over(response: httpx.Response, request: httpx.Request, carried: httpx.Request) -> httpx.Response:
+    """The answer, as if the caller's own request had asked for it."""
+    give_back(request, carried)
+    for one in (response, *response.history):
+        if one.request is carried:
+            one.request = request
+        else:
+            _at_home(one.request)
+    if response.next_request is not None:
+        _at_home(response.next_request)
+    return response
+
+
+def _at_home(request: httpx.Request) -> None:
+    """A request that httpx made on the way, for a redirect: whoever sends it again starts a call of its own."""
+    request.extensions.pop(TRIP, None)
+
+
+def named_in(error: BaseException, request: httpx.Request, carried: httpx.Request) -> None:
+    """Let an error name the caller's request."""
+    give_back(request, carried)
+    named: httpx.Request | None = getattr(error, "_request", None)
+    if named is carried and isinstance(error, httpx.HTTPError):
+        error.request = request
+    elif named is not None:
+        _at_home(named)
