@@ -9,7 +9,7 @@ from resilient.events import Event
 from resilient.journey import Journey
 from resilient.locks import fork_safe_lock
 from resilient.mechanics.budget import Budget
-from resilient.messages import Request, Response
+from resilient.messages import Request, Response, asked_phases
 from resilient.options import NO_OPTIONS, Options
 from resilient.outcome import Failure, failure_of
 from resilient.ports import AsyncStore, HttpLibrary, Runtime
@@ -23,6 +23,7 @@ class Call:
 
     Attributes:
         request: what to send.
+        asked: the phases of its timeout that the caller or an SDK gave, in seconds; None is for ever.
         runtime: how to wait, in the caller's colour.
         library: the caller's HTTP library.
         send: sends a request over the real transport.
@@ -39,7 +40,7 @@ class Call:
     """
 
     __slots__ = (
-        "attempt", "attempt_ends", "budget", "deadline", "host", "journey", "library", "options", "record_to",
+        "asked", "attempt", "attempt_ends", "budget", "deadline", "host", "journey", "library", "options", "record_to",
         "request", "runtime", "send", "store", "streamed",
     )  # fmt: skip
 
@@ -59,6 +60,7 @@ class Call:
         streamed: bool = False,
     ) -> None:
         self.request = request
+        self.asked = asked_phases(request)
         self.runtime = runtime
         self.library = library
         self.send = send
@@ -76,6 +78,7 @@ class Call:
     def _copy(self) -> Self:
         made = object.__new__(type(self))
         made.request = self.request
+        made.asked = self.asked
         made.runtime = self.runtime
         made.library = self.library
         made.send = self.send

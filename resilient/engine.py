@@ -90,7 +90,8 @@ class Engine:
 
     async def _pass(self, request: Request, send: Sender, trip: Trip) -> Response:
         options = request.extensions.get(EXTENSION, NO_OPTIONS)
-        need(isinstance(options, Options), "extensions", {EXTENSION: options}, "extensions=options(...)")
+        if not isinstance(options, Options):
+            need(False, "extensions", {EXTENSION: options}, "extensions=options(...)")
         route, host = self.policies.find(request.method, request.url)
         journey = trip.journey
         journey.route = options.route or route.name
@@ -112,7 +113,8 @@ class Engine:
         )
         if options.deadline is not None:
             call.deadline = journey.started + options.deadline
-        call.deadline = min(call.deadline, ambient_deadline())
+        if (ambient := ambient_deadline()) < call.deadline:
+            call.deadline = ambient
         try:
             response = await route.handler(call)
         except Exception as error:

@@ -8,7 +8,7 @@ from functools import partial
 from resilient.call import INFINITE, Call
 from resilient.errors import AttemptTimeoutError, DeadlineExceededError
 from resilient.events import TimedOut
-from resilient.messages import Request, Response, asked_phases
+from resilient.messages import Request, Response
 from resilient.outcome import Failure
 
 SWITCHING_PROTOCOLS = 101
@@ -33,7 +33,7 @@ async def exchange(call: Call) -> Response:
     if not may_start(call):
         raise _late(call, asked=False)
     left = ends - now
-    cut = {**call.request.extensions, "timeout": phases(asked_phases(call.request), left)}
+    cut = {**call.request.extensions, "timeout": phases(call.asked, left)}
     request = call.library.again(call.request, cut, {})
     try:
         return await call.runtime.within(left, partial(_exchange, call, request, ends))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 
@@ -101,9 +102,12 @@ class Unasked(float):
     __slots__ = ()
 
 
-def asked_phases(request: Request) -> dict[str, float | None]:
+NOTHING_ASKED: Mapping[str, float | None] = MappingProxyType({})
+
+
+def asked_phases(request: Request) -> Mapping[str, float | None]:
     """The phases of a request's timeout that the caller or an SDK gave; None is for ever."""
-    given: Mapping[str, float | None] = request.extensions.get("timeout") or {}
+    given: Mapping[str, float | None] = request.extensions.get("timeout") or NOTHING_ASKED
     return {phase: seconds for phase, seconds in given.items() if not isinstance(seconds, Unasked)}
 
 

@@ -57,6 +57,11 @@ class Pattern:
         )
 
     @property
+    def is_for_all(self) -> bool:
+        """Whether it applies to every request for its hosts."""
+        return self.method is None and self.path is None
+
+    @property
     def requests(self) -> object:
         """A value that two patterns for the same requests have in common, however they are written."""
         return self.method, self.host, self.port, self.path

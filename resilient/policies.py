@@ -52,7 +52,7 @@ class Route:
 class _Origin:
     """One origin: the routes that may apply to it, best first, and what was learned under each."""
 
-    __slots__ = ("host", "hosts", "name", "port", "routes")
+    __slots__ = ("host", "hosts", "name", "port", "routes", "used")
 
     def __init__(self, name: str, host: str, port: int | None, routes: list[Route]) -> None:
         self.name = name
@@ -60,6 +60,8 @@ class _Origin:
         self.port = port
         self.routes = routes
         self.hosts: dict[str, Host] = {}
+        self.used = False
+        """Whether it was used again since it was made, or last considered for being forgotten."""
 
     def is_refused(self) -> bool:
         """Whether a circuit of it is not closed: forgetting it would send what should not be sent."""
@@ -108,12 +110,10 @@ class Policies:
     def find(self, method: str, url: URL) -> tuple[Route, Host]:
         """The entry that applies to a request, and what is known of its origin under it."""
         origin = self._origin(url)
-        path = url.path
-        for route in origin.routes:
-            if route.pattern.matches(method, path):
-                break
-        else:
-            raise AssertionError("the entry '*' matches everything")
+        route = origin.routes[0]
+        if not route.pattern.is_for_all:
+            path = url.path
+            route = next(route for route in origin.routes if route.pattern.matches(method, path))
         host = origin.hosts.get(route.name)
         if host is None:
             host = origin.hosts.setdefault(route.name, Host(route.name, origin.name))
@@ -121,10 +121,12 @@ class Policies:
 
     def _origin(self, url: URL) -> _Origin:
         key = (url.scheme, url.netloc)
+        found = self._origins.get(key)
+        if found is not None:
+            found.used = True
+            return found
         with self._lock:
-            found = self._origins.get(key)
-            if found is not None:
-                self._origins.move_to_end(key)
+            if (found := self._origins.get(key)) is not None:
                 return found
             port = _DEFAULT_PORTS.get(url.scheme) if url.port is None else url.port
             host = canonical(url.host)
@@ -137,14 +139,21 @@ class Policies:
         return [route for route in self._routes if route.pattern.is_for(host, port)]
 
     def _forget_one(self, newest: tuple[str, bytes]) -> None:
-        """Forget the least used origin, but the ``newest``; one with an open circuit only if there is no other."""
+        """Forget an origin that was not used lately; one with an open circuit only if there is no other.
+
+        Using an origin only marks it, and who is considered gets a second chance for the mark: so finding one, which
+        every call does, takes no lock.
+        """
         spared: list[tuple[str, bytes]] = []
         for key, origin in self._origins.items():
-            if key != newest and not origin.is_refused():
+            if key != newest and not origin.used and not origin.is_refused():
                 break
+            origin.used = False
             spared.append(key)
         else:
-            key = spared.pop(0)
+            others = [key for key in spared if key != newest]
+            key = next((key for key in others if not self._origins[key].is_refused()), others[0])
+            spared.remove(key)
         del self._origins[key]
         # Not looked at again until all the others have been.
         for key in spared:

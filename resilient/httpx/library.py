@@ -113,15 +113,16 @@ def received(response: httpx.Response) -> httpx.Response:
     return httpx.Response(response.status_code, headers=headers, stream=Body(source), extensions=response.extensions)
 
 
-_FORGETS = not httpx.__name__.endswith("2")
-"""Whether the library's pool loses connections when requests are cancelled; that of its successor does not."""
+ORIGINAL = not httpx.__name__.endswith("2")
+"""Whether this is httpx itself, whose pool loses connections when requests are cancelled, and whose answers refer to
+themselves; those of its successor do not."""
 _STREAMS = 100
 """How many requests one HTTP/2 connection carries at once, as httpcore has it."""
 
 
 def pooled(transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> int | None:
     """How many requests the pool of ``transport`` takes at once; None if it needs no guard."""
-    if not _FORGETS or not isinstance(transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport):
+    if not ORIGINAL or not isinstance(transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport):
         return None
     pool: Any = getattr(transport, "_pool", None)
     connections: int | None = getattr(pool, "_max_connections", None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -27,9 +27,13 @@ class Door(httpx.BaseTransport):
     def __init__(self, transport: httpx.BaseTransport, engine: Engine) -> None:
         self.transport = transport
         self._engine = engine
-        self._handle = transport.handle_request
+        self._handle = self._to_transport
         if (connections := pooled(transport)) is not None:
             self._handle = GatedPool(self._handle, connections, engine.runtime, pool_full).send
+
+    def _to_transport(self, request: httpx.Request) -> httpx.Response:
+        # Looked up each time: mocks come and go on the transport's class while the client lives.
+        return self.transport.handle_request(request)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         return received(self._handle(request))
@@ -48,11 +52,14 @@ class AsyncDoor(httpx.AsyncBaseTransport):
     def __init__(self, transport: httpx.AsyncBaseTransport, engine: Engine) -> None:
         self.transport = transport
         self._engine = engine
-        self._handle = transport.handle_async_request
+        self._handle = self._to_transport
         self._pool: GuardedPool | None = None
         if (connections := pooled(transport)) is not None:
             self._pool = GuardedPool(self._handle, connections, engine.runtime, pool_full)
             self._handle = self._pool.send
+
+    def _to_transport(self, request: httpx.Request) -> Coroutine[Any, Any, httpx.Response]:
+        return self.transport.handle_async_request(request)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         return received(await self._handle(request))

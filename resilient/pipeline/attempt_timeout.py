@@ -7,7 +7,7 @@ from dataclasses import field
 from resilient.call import Call, Handler
 from resilient.checks import need
 from resilient.durations import Duration, shown
-from resilient.messages import Response, asked_phases
+from resilient.messages import Response
 from resilient.settings import put_seconds, settings
 
 
@@ -44,6 +44,6 @@ class AttemptTimeout:
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Set the end of the attempt, unless the request's own options did or a given timeout stands."""
-        if call.options.attempt_timeout is not None or (asked_phases(call.request) and not self.named):
+        if call.options.attempt_timeout is not None or (call.asked and not self.named):
             return await proceed(call)
         return await proceed(call.attempt_due(call.runtime.clock.now() + self.seconds))

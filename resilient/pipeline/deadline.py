@@ -9,7 +9,7 @@ from typing import Any
 from resilient.call import INFINITE, Call, Handler
 from resilient.checks import need
 from resilient.durations import Duration, shown
-from resilient.messages import Response, asked_phases
+from resilient.messages import Response
 from resilient.settings import put_seconds, settings
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -71,8 +71,9 @@ def _is_name(header: object) -> bool:
 
 def _at_least_what_was_given(seconds: float, call: Call) -> float:
     """A default never undercuts a timeout that the caller or an SDK gave."""
-    phases = asked_phases(call.request).values()
-    return max([seconds, *(INFINITE if phase is None else phase for phase in phases)])
+    if not call.asked:
+        return seconds
+    return max([seconds, *(INFINITE if phase is None else phase for phase in call.asked.values())])
 
 
 def _with_time_left(call: Call, header: str) -> Any:

@@ -37,7 +37,7 @@ class Fallback:
         ConfigurationError: ``to`` is none of these.
     """
 
-    to: Response | Answerer | str = field(kw_only=False)
+    to: Response | Answerer | str = field(kw_only=False, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.to, str):

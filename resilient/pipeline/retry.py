@@ -110,7 +110,8 @@ class Retry:
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """The first attempt in plain code; everything else only after it failed."""
         outcome: Response | Exception
-        await _wait_out_a_pause(call)
+        if _pause_left(call):
+            await _wait_out_a_pause(call)
         try:
             response = await proceed(call)
         except Exception as error:  # noqa: BLE001 - raised again unless another attempt may help

@@ -35,9 +35,9 @@ class StreamBody:
         self.content = content
 
     def __iter__(self) -> Iterator[bytes]:
-        if self.content is not None:
-            yield self.content
-            return
+        return self._pieces() if self.content is None else iter((self.content,))
+
+    def _pieces(self) -> Iterator[bytes]:
         try:
             for chunk in self._source:
                 for watcher in self._watchers:
@@ -48,10 +48,10 @@ class StreamBody:
             self._broke(error)
             raise
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self.content is not None:
-            yield self.content
-            return
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._apieces() if self.content is None else _Once(self.content)
+
+    async def _apieces(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._source:
                 for watcher in self._watchers:
@@ -75,7 +75,8 @@ class StreamBody:
         try:
             self._source.close()
         finally:
-            drive(self._end())
+            if self._watchers:
+                drive(self._end())
 
     async def aclose(self) -> None:
         """Let go of the connection and tell the watchers; once."""
@@ -85,7 +86,8 @@ class StreamBody:
         try:
             await self._source.aclose()
         finally:
-            await self._end()
+            if self._watchers:
+                await self._end()
 
     async def _end(self) -> None:
         """Watchers that release something come first and never suspend: a cancellation loses nothing."""
@@ -99,3 +101,22 @@ class StreamBody:
             except BaseException:
                 await self._tell(watchers)
                 raise
+
+
+class _Once:
+    """An asynchronous iterator of one piece; an asynchronous generator costs several times as much."""
+
+    __slots__ = ("_piece",)
+
+    def __init__(self, piece: bytes) -> None:
+        self._piece: bytes | None = piece
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = self._piece
+        if piece is None:
+            raise StopAsyncIteration
+        self._piece = None
+        return piece

@@ -65,7 +65,7 @@ class ThreadRuntime:
             if self.clock.now() > ends:
                 raise TimeoutError
         body.close()
-        return b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def drain(self, body: Body, most: int, ends: float) -> None:
         """Read a little of ``body`` and close it, looking at the time between its pieces."""

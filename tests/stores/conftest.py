@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,35 @@ def store(request, pair):
 
 
 @pytest.fixture
+def disk(folder, clock, events):
+    """Opens the disk store in the test's folder, or in another one, and closes it in the end."""
+    opened = []
+
+    def disk(where=folder, clock=clock, **options):
+        options = {"record": events.append, **NO_HURRY, **options}
+        opened.append(open_store(f"disk://{where}", clock=clock, **options))
+        return opened[-1]
+
+    yield disk
+    for pair in opened:
+        pair.blocking.close()
+
+
+@pytest.fixture
+def raw(folder):
+    """Opens a connection of the test's own to the database of the test's folder."""
+    connections = []
+
+    def raw():
+        connections.append(sqlite3.connect(folder / "resilient.db", isolation_level=None))
+        return connections[-1]
+
+    yield raw
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture
 def make(clock):
     """Makes an entry that is written now and lives for ``ttl`` seconds."""
 
@@ -144,9 +174,14 @@ def opened(folder, **options):
 """
 
 
-def ends_well(process, timeout=60):
-    """What ``process`` wrote, once it ended with success and without a word of complaint."""
-    out, err = process.communicate(timeout=timeout)
-    assert process.returncode == 0, err
+def _ends_well(process):
+    out, err = process.communicate(timeout=100)
     assert err == ""
+    assert process.returncode == 0
     return out
+
+
+@pytest.fixture
+def ends_well():
+    """What a process wrote, once it ended with success and without a word of complaint."""
+    return _ends_well

@@ -92,13 +92,7 @@ def test_a_wall_clock_set_back_lengthens_no_life(store, make, clock, back):
     clock.advance(1799.0)
     assert store.get("k") is not None
     clock.advance(1.0)
-    assert clock.wall() < store_end(clock, back)
     assert store.get("k") is None
-
-
-def store_end(clock, back):
-    """What the wall clock would have to show for the life to end by it alone."""
-    return clock.wall() + back
 
 
 def test_an_entry_far_from_the_future_is_not_believed(store, make, clock):

@@ -15,12 +15,11 @@ import time
 
 import pytest
 
+from resilient.entry import Entry
 from resilient.errors import StoreError
 from resilient.events import StoreFailed
-from resilient.stores.registry import open_store
+from resilient.runtime.clock import SystemClock
 from resilient_adapters.sqlite import handle
-
-NO_HURRY = {"write_wait": "60s", "busy_timeout": "60s"}
 
 # Each is run by a process of its own: opening and closing the file here would drop the locks of this one's connections.
 DAMAGES = {
@@ -69,19 +68,6 @@ def checkpointed(folder):
     connection = sqlite3.connect(folder / "resilient.db", isolation_level=None)
     assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     connection.close()
-
-
-@pytest.fixture
-def disk(folder, clock, events):
-    opened = []
-
-    def disk(**options):
-        opened.append(open_store(f"disk://{folder}", clock=clock, record=events.append, **{**NO_HURRY, **options}))
-        return opened[-1]
-
-    yield disk
-    for pair in opened:
-        pair.blocking.close()
 
 
 @pytest.fixture
@@ -182,7 +168,7 @@ def test_other_threads_follow_to_the_new_file(filled, disk, folder, make, monkey
 
 
 @pytest.mark.parametrize("how", ["every page but the first", "all deleted"])
-def test_other_processes_follow_to_the_new_file(filled, folder, make, script, how):
+def test_other_processes_follow_to_the_new_file(filled, disk, folder, make, script, how):
     """A process that had the damaged file open finds the new one by its inode, and both share it from then on."""
     reader = script(
         """
@@ -203,9 +189,9 @@ store.close()
         reader.stdin.flush()
         return reader.stdout.readline().strip()
 
-    real = open_store(f"disk://{folder}", **NO_HURRY)
+    real = disk(clock=SystemClock())
     now = time.time()
-    real.blocking.set("mine", make().__class__(body=b"1", stored_at=now, fresh_until=now + 60, expires_at=now + 60))
+    real.blocking.set("mine", Entry(body=b"1", stored_at=now, fresh_until=now + 60, expires_at=now + 60))
     assert ask("get", "mine") == b"1".hex()
     assert ask("set", "warm") == b"from there".hex()
     old = (folder / "resilient.db").stat().st_ino
@@ -255,9 +241,9 @@ def fill_up(place):
 
 
 @pytest.mark.parametrize("small_disk", [2], indirect=True)
-def test_a_full_disk_is_a_store_error_and_no_more(small_disk, clock, make):
+def test_a_full_disk_is_a_store_error_and_no_more(small_disk, disk, make):
     """Of the kind ``full``; what was there stays right, and with room again it keeps values again."""
-    pair = open_store(f"disk://{small_disk}/cache", clock=clock, compress=None, **NO_HURRY)
+    pair = disk(f"{small_disk}/cache", compress=None)
     pair.blocking.set("before", make(body("before")))
     fill_up(small_disk)
     kinds = set()
@@ -280,9 +266,9 @@ def test_a_full_disk_is_a_store_error_and_no_more(small_disk, clock, make):
 
 
 @pytest.mark.parametrize("small_disk", [32], indirect=True)
-def test_a_disk_smaller_than_the_bound_is_used_as_far_as_it_goes(small_disk, clock, make, events):
+def test_a_disk_smaller_than_the_bound_is_used_as_far_as_it_goes(small_disk, disk, make, events):
     """The oldest entries make room for new ones, as if the bound were most of the disk."""
-    pair = open_store(f"disk://{small_disk}/cache", clock=clock, record=events.append, compress=None, **NO_HURRY)
+    pair = disk(f"{small_disk}/cache", compress=None)
     for number in range(500):
         pair.blocking.set(f"{number}", make(os.urandom(100_000)))
     kept = len(list(pair.blocking.scan()))

@@ -1,4 +1,4 @@
-"""Many processes, killed ones, forked ones, and ones that end without a word."""
+"""Many processes, killed ones, forked ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import sqlite3
 
 import pytest
 
-from resilient.stores.registry import open_store
-
-NO_HURRY = {"write_wait": "60s", "busy_timeout": "60s"}
+from resilient.runtime.clock import SystemClock
 
 BODY = """
 import hashlib
@@ -24,14 +22,6 @@ def check_whole(folder):
     connection = sqlite3.connect(folder / "resilient.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
-
-
-def ends_well(process):
-    """What ``process`` wrote, once it ended with success and without a word of complaint."""
-    out, err = process.communicate(timeout=100)
-    assert err == ""
-    assert process.returncode == 0
-    return out
 
 
 # --- many processes -----------------------------------------------------------------------------------------------
@@ -54,7 +44,7 @@ store.close()
 
 
 @pytest.mark.slow
-def test_eight_processes_lose_nothing(script, folder):
+def test_eight_processes_lose_nothing(script, disk, folder, ends_well):
     """They make the database and write 400 times each, all at once; all is there, and they have one secret."""
     processes = [script(MANY, folder, number) for number in range(8)]
     for process in processes:
@@ -65,7 +55,7 @@ def test_eight_processes_lose_nothing(script, folder):
     secrets = [secret for process in processes for secret in ends_well(process).split()]
     assert len(secrets) == 16
     assert len(set(secrets)) == 1
-    pair = open_store(f"disk://{folder}", **NO_HURRY)
+    pair = disk(clock=SystemClock())
     for process in range(8):
         for number in range(200):
             assert pair.blocking.get(f"{process} {number}").body == body(f"{process} {number}")  # noqa: F821
@@ -94,7 +84,7 @@ asyncio.run(main(opened(sys.argv[1], max_bytes="1GiB")))
 )
 
 
-def kill_writers(script, folder, rounds, writers, first=0):
+def kill_writers(script, disk, folder, rounds, writers, first=0):
     for turn in range(first, first + rounds):
         processes = [script(KILLED, folder, f"{turn}.{number}") for number in range(writers)]
         lines = [process.stdout.readline() for process in processes for _ in range(5 + turn * 7 % 40)]
@@ -107,7 +97,7 @@ def kill_writers(script, folder, rounds, writers, first=0):
         keys = [line.strip() for line in lines if line.endswith("\n")]
         assert len(keys) >= 5 * writers
         check_whole(folder)
-        pair = open_store(f"disk://{folder}", **NO_HURRY)
+        pair = disk(clock=SystemClock())
         for key in keys:
             assert pair.blocking.get(key).body == body(key), key  # noqa: F821
         for key in pair.blocking.scan(f"{turn}."):
@@ -118,16 +108,16 @@ def kill_writers(script, folder, rounds, writers, first=0):
 
 
 @pytest.mark.slow
-def test_what_was_set_survives_the_death_of_its_writer(script, folder):
+def test_what_was_set_survives_the_death_of_its_writer(script, disk, folder):
     """Writers are killed in the middle; all that was set is there, whole, and so is the database. Ten times."""
-    kill_writers(script, folder, rounds=10, writers=2)
+    kill_writers(script, disk, folder, rounds=10, writers=2)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_what_was_set_survives_the_death_of_its_writer_many_times(script, folder):
+def test_what_was_set_survives_the_death_of_its_writer_many_times(script, disk, folder):
     """The same with four writers, two hundred times."""
-    kill_writers(script, folder, rounds=200, writers=4)
+    kill_writers(script, disk, folder, rounds=200, writers=4)
 
 
 # --- forked processes ---------------------------------------------------------------------------------------------
@@ -178,7 +168,7 @@ store.blocking.close()
 """
 
 
-def test_a_store_that_was_used_before_a_fork_works_in_both_processes(script, folder):
+def test_a_store_that_was_used_before_a_fork_works_in_both_processes(script, folder, ends_well):
     """In both colours, ten children at once, each born without a thread or a connection of its parent's."""
     ends_well(script(FORKED, folder))
     check_whole(folder)
@@ -237,7 +227,7 @@ store.blocking.close()
 
 
 @pytest.mark.slow
-def test_forks_in_the_middle_of_everything_hurt_nobody(script, folder):
+def test_forks_in_the_middle_of_everything_hurt_nobody(script, folder, ends_well):
     """While three threads and a loop write and read: thirty children work, the parent goes on, nothing is wrong."""
     ends_well(script(FORKED_BUSY, folder))
     check_whole(folder)
@@ -271,7 +261,7 @@ store.blocking.close()
 """
 
 
-def test_writes_that_wait_at_a_fork_are_done_once_by_the_parent(script, folder):
+def test_writes_that_wait_at_a_fork_are_done_once_by_the_parent(script, folder, ends_well):
     """The child has none of them, the parent loses none of them."""
     assert ends_well(script(HELD_FORK, folder)) == "['first', 'late 0', 'late 1', 'late 2']\n"
 
@@ -292,147 +282,10 @@ parts[0].blocking.close()
 
 
 @pytest.mark.slow
-def test_a_pool_of_forked_workers_uses_its_parents_store(script, folder):
+def test_a_pool_of_forked_workers_uses_its_parents_store(script, folder, ends_well):
     """As a web server does that loads the application before it forks."""
     process = script("warnings.filterwarnings('ignore', '.*multi-threaded.*', DeprecationWarning)\n" + SPAWNED, folder)
     ends_well(process)
-
-
-# --- processes that end without closing -----------------------------------------------------------------------------
-
-NEVER_IDLE = """
-from resilient_adapters.sqlite import readers, writer
-readers.IDLE = writer.IDLE = 3600.0
-"""
-
-FORGOTTEN = {
-    "a loop that ran to its end": """
-async def main():
-    await store.tasks.set("k", entry(b"v"))
-    assert (await store.tasks.get("k")).body == b"v"
-asyncio.run(main())
-""",
-    "many loops": """
-async def main():
-    await store.tasks.set("k", entry(b"v"))
-    assert (await store.tasks.get("k")).body == b"v"
-for _ in range(5):
-    asyncio.run(main())
-threads = [threading.Thread(target=lambda: asyncio.run(main())) for _ in range(5)]
-[thread.start() for thread in threads], [thread.join() for thread in threads]
-""",
-    "a loop closed with a read on its way": """
-store.blocking.set("k", entry(b"v"))
-reading = store.tasks.get("k")
-async def start():
-    return reading.send(None)
-loop = asyncio.new_event_loop()
-loop.run_until_complete(start())
-loop.close()
-reading.close()
-""",
-    "threads that read": """
-store.blocking.set("k", entry(b"v"))
-threads = [threading.Thread(target=store.blocking.get, args=("k",)) for _ in range(5)]
-[thread.start() for thread in threads], [thread.join() for thread in threads]
-store.blocking.get("k")
-""",
-    "a store that was dropped": """
-import gc
-store.blocking.set("k", entry(b"v"))
-asyncio.run(store.tasks.get("k"))
-del store
-gc.collect()
-store = opened(sys.argv[1] + "/other")
-store.blocking.set("k2", entry(b"v"))
-""",
-    "a cycle that only the collector finds": """
-store.blocking.set("k", entry(b"v"))
-cycle = [store]
-cycle.append(cycle)
-del store, cycle
-""",
-    "a task that is cancelled by the end": """
-async def main():
-    asyncio.create_task(store.tasks.set("k", entry(b"v")))
-    await asyncio.sleep(0)
-asyncio.run(main())
-""",
-    "an exit from a thread that holds a connection": """
-store.blocking.set("k", entry(b"v"))
-threading.Thread(target=lambda: (store.blocking.get("k"), time.sleep(3600)), daemon=True).start()
-sys.exit(0)
-""",
-}
-
-
-@pytest.mark.parametrize("how", FORGOTTEN)
-def test_a_store_that_nobody_closed_leaves_no_trace(script, folder, how):
-    """No warning, though each is an error there; no hanging; and what was set is there."""
-    ends_well(script(NEVER_IDLE + "store = opened(sys.argv[1])\n" + FORGOTTEN[how], folder))
-    pair = open_store(f"disk://{folder}", **NO_HURRY)
-    assert pair.blocking.get("k").body == b"v"
-    pair.blocking.close()
-    # The log was written into the file, as it is when the last connection is closed in order.
-    assert not (folder / "resilient.db-wal").exists()
-
-
-PENDING = """
-import sqlite3
-store = opened(sys.argv[1], write_wait="1ms")
-asyncio.run(store.tasks.set("first", entry(b"1")))
-holder = sqlite3.connect(sys.argv[1] + "/resilient.db", isolation_level=None, check_same_thread=False)
-holder.execute("BEGIN IMMEDIATE")
-from resilient.errors import StoreUnavailableError
-for number in range(100):
-    try:
-        store.blocking.set(f"{number}", entry(b"late"))
-        print("it was not held up")
-    except StoreUnavailableError as error:
-        assert error.kind == "timeout"
-
-def let_go():
-    threading.main_thread().join()
-    holder.execute("COMMIT")
-    holder.close()
-
-threading.Thread(target=let_go, daemon=True).start()
-"""
-
-
-def test_writes_that_wait_at_the_end_of_the_interpreter_are_done(script, folder):
-    """A hundred that could not be written before the main thread was at its end."""
-    assert ends_well(script(PENDING, folder)) == ""
-    pair = open_store(f"disk://{folder}", **NO_HURRY)
-    assert len(list(pair.blocking.scan())) == 101
-    pair.blocking.close()
-
-
-NEVER = """
-import atexit, logging, sqlite3
-holders = []
-atexit.register(lambda: holders.pop().close())  # after the store's own turn, which was registered later
-from resilient_adapters.sqlite import disk
-disk.Disk.close.__defaults__ = (0.1,)
-logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-store = opened(sys.argv[1], write_wait="1ms")
-asyncio.run(store.tasks.set("first", entry(b"1")))
-holders.append(sqlite3.connect(sys.argv[1] + "/resilient.db", isolation_level=None))
-holders[0].execute("BEGIN IMMEDIATE")
-try:
-    store.blocking.set("k", entry(b"late"))
-except Exception as error:
-    print(error.kind)
-"""
-
-
-def test_the_end_of_the_interpreter_waits_only_so_long(script, folder):
-    """Where others never let it write, it says how many writes are lost, and ends."""
-    out, err = script(NEVER, folder).communicate(timeout=100)
-    assert out == "timeout\n"
-    assert err == (
-        "resilient.store ERROR the disk store was closed with 1 writes undone: others did not let it write\n"
-    )
 
 
 def test_bodies_of_these_tests_belong_to_their_keys():

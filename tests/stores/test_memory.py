@@ -166,15 +166,15 @@ def test_threads_cannot_break_the_bounds(clock):
 
 
 @pytest.mark.slow
-def test_a_million_keys_stay_below_the_bound(clock):
-    """With the default bounds a million distinct keys leave the last ones, in order."""
+def test_very_many_keys_stay_below_the_bound(clock):
+    """With the default bounds 300,000 distinct keys leave the last ones."""
     store = MemoryStore(clock=clock)
     one = entry(clock, b"x" * 2000)
-    for number in range(1_000_000):
+    for number in range(300_000):
         store.set(f"{number}", one)
     assert store.used_bytes() <= 64 * 2**20
-    assert list(store.scan())[-1] == "999999"
-    assert len(store) + store.evicted == 1_000_000
+    assert list(store.scan())[-1] == "299999"
+    assert len(store) + store.evicted == 300_000
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

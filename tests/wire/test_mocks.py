@@ -6,6 +6,8 @@ import respx
 
 from resilient import Policy, ResponseCache
 
+from .facade import families
+
 URL = "https://api.test/users"
 
 
@@ -54,46 +56,42 @@ def test_streams_over_respx(client_of, router):
 
 
 def test_a_cache_over_respx(wire, router):
-    """The second answer is ours."""
-    route = router.get(URL).respond(200, text="ok")
-    client = wire.client(policies=Policy(cache=ResponseCache.simple(ttl="1m")))
+    """Once the origin is down, its last good answer is ours."""
+    route = router.get(URL)
+    route.side_effect = [httpx.Response(200, text="ok"), *[httpx.Response(500)] * 3]
+    client = wire.client(policies=Policy(cache=ResponseCache.failover(ttl="1h"), retry=None))
     assert [client.get(URL).text for _ in range(3)] == ["ok"] * 3
-    assert route.call_count == 1
+    assert route.call_count == 3
 
 
 # --- pytest-httpx ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def mock(wire, request):
-    """The fixture of pytest-httpx, which knows httpx only."""
-    if wire.family.name != "httpx":
-        pytest.skip("the mock of pytest-httpx is for httpx")
-    return request.getfixturevalue("httpx_mock")
-
-
-def test_pytest_httpx(client_of, mock):
+@pytest.mark.parametrize("family", ["httpx"], indirect=True)
+def test_pytest_httpx(client_of, httpx_mock):
     """Answers, callbacks and a look at what was asked."""
-    mock.add_response(url=URL, method="POST", json={"id": 1}, status_code=201, match_json={"name": "ann"})
+    httpx_mock.add_response(url=URL, method="POST", json={"id": 1}, status_code=201, match_json={"name": "ann"})
     answer = client_of().post(URL, json={"name": "ann"})
     assert (answer.status_code, answer.json(), answer.http_version) == (201, {"id": 1}, "HTTP/1.1")
-    assert [request.method for request in mock.get_requests()] == ["POST"]
+    assert [request.method for request in httpx_mock.get_requests()] == ["POST"]
 
 
-def test_retries_over_pytest_httpx(wire, mock):
+@pytest.mark.parametrize("family", ["httpx"], indirect=True)
+def test_retries_over_pytest_httpx(wire, httpx_mock):
     """Each answer of the mock is for one attempt."""
-    mock.add_response(url=URL, status_code=503)
-    mock.add_exception(httpx.ReadTimeout("late"))
-    mock.add_response(url=URL, text="ok")
+    httpx_mock.add_response(url=URL, status_code=503)
+    httpx_mock.add_exception(httpx.ReadTimeout("late"))
+    httpx_mock.add_response(url=URL, text="ok")
     assert wire.client().get(URL).text == "ok"
-    assert len(mock.get_requests()) == 3
+    assert len(httpx_mock.get_requests()) == 3
 
 
-def test_packed_answers_of_a_mock(client_of, mock):
+@pytest.mark.parametrize("family", ["httpx"], indirect=True)
+def test_packed_answers_of_a_mock(client_of, httpx_mock):
     """Read at their birth, and decoded once."""
-    mock.add_response(url=URL, html="<b>hi</b>")
+    httpx_mock.add_response(url=URL, html="<b>hi</b>")
     assert client_of().get(URL).text == "<b>hi</b>"
-    mock.add_response(url=URL, stream=client_of().wire.choose(Blocking, Tasks)([b"part 1, ", b"part 2"]))
+    httpx_mock.add_response(url=URL, stream=client_of().wire.choose(Blocking, Tasks)([b"part 1, ", b"part 2"]))
     with client_of().stream("GET", URL) as answer:
         assert b"".join(answer.pieces()) == b"part 1, part 2"
 
@@ -142,12 +140,10 @@ def test_a_client_that_outlives_its_mock(client_of, origin, monkeypatch):
 # --- pytest-httpx2 -----------------------------------------------------------------------------------------------
 
 
-def test_pytest_httpx2(client_of, request):
+@pytest.mark.parametrize("family", [name for name in families() if name == "httpx2"], indirect=True)
+def test_pytest_httpx2(client_of, httpx2_mock):
     """Its fixture is a router of respx."""
-    if client_of.wire.family.name != "httpx2":
-        pytest.skip("the mock of pytest-httpx2 is for httpx2")
-    mock = request.getfixturevalue("httpx2_mock")
-    mock.get(URL).mock(side_effect=[httpx.Response(503), httpx.Response(200, text="ok")])
+    httpx2_mock.get(URL).mock(side_effect=[httpx.Response(503), httpx.Response(200, text="ok")])
     client = client_of()
     if not client_of.ours:
         assert client.get(URL).status_code == 503

@@ -5,6 +5,7 @@ The same battery for both, compared field by field: what the caller gets, and wh
 
 import gzip
 import json
+import re
 
 import pytest
 
@@ -135,7 +136,6 @@ CALLS = {
     "bad scheme": lambda client, url: client.get("foo://api.test/"),
     "no scheme": lambda client, url: client.get("api.test/x"),
     "bad address": lambda client, url: client.get("http://[::1"),
-    "bad extension": lambda client, url: client.get(url, timeout="soon"),
     "spent": lambda client, url: client.post(url + "/kept", content=client.wire.one_shot([b"x"]), follow_redirects=True),
     "wrong request": lambda client, url: client.send("GET"),
     "nobody there": lambda client, url: client.get("http://127.0.0.1:1/"),
@@ -171,6 +171,20 @@ def received(origin, since):
     return [(one.method, one.path, one.headers, one.body) for one in origin.requests[since:]]
 
 
+def differences(theirs, ours, place=""):
+    """Where the two are not alike, and how."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        return [
+            found
+            for name in {**theirs, **ours}
+            for found in differences(theirs.get(name), ours.get(name), f"{place}.{name}")
+        ]
+    if isinstance(theirs, list | tuple) and type(theirs) is type(ours) and len(theirs) == len(ours):
+        pairs = enumerate(zip(theirs, ours, strict=True))
+        return [found for number, pair in pairs for found in differences(*pair, f"{place}[{number}]")]
+    return [] if theirs == ours else [f"{place}: {theirs!r}, ours {ours!r}"]
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_nobody_can_tell(wire, origin, name):
     """Once each, by both clients: the same answers and errors, and at the origin the same requests."""
@@ -180,16 +194,16 @@ def test_nobody_can_tell(wire, origin, name):
         origin.at("/digest").behaves(Digest())
         since, connections = origin.sent, origin.connections
         found = outcome(lambda client=client: CALLS[name](client, origin.url))
-        seen.append((found, received(origin, since), origin.connections - connections))
-    theirs, ours = (without_dice(one) for one in seen)
-    assert ours == theirs
+        asked = received(origin, since)
+        # One that nothing came over may not have been accepted yet.
+        opened = origin.connections - connections if asked else None
+        seen.append({"found": found, "received": asked, "connections": opened})
+    assert differences(*map(without_dice, seen)) == []
 
 
 def without_dice(seen):
-    """The random number of a digest's answer is different each time."""
-    found, requests, connections = seen
-    text = json.dumps(requests, default=repr)
-    return found if "Digest" not in text else found["status"], len(requests) if "Digest" in text else requests, connections
+    """Without the random number in the answer to a digest's challenge."""
+    return json.loads(re.sub(r"(cnonce|response)=\\?\"\w+\\?\"", r"\1", json.dumps(seen, default=repr)))
 
 
 def test_it_never_sends_twice(wire, origin):
