@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
+
+T = TypeVar("T")
 
 
 class URL(Protocol):
@@ -29,7 +31,10 @@ class Headers(Protocol):
 
     @property
     def raw(self) -> list[tuple[bytes, bytes]]: ...
-    def get(self, key: str, default: Any = None) -> Any: ...
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, default: T) -> str | T: ...
     def get_list(self, key: str, split_commas: bool = False) -> list[str]: ...
     def __contains__(self, key: Any) -> bool: ...
 

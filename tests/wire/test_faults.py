@@ -5,7 +5,7 @@ import time
 import pytest
 
 import resilient
-from resilient import Policy, Retry
+from resilient import Policy, Retry, options
 from resilient.errors import DeadlineExceededError
 from resilient.testing import Reply
 
@@ -14,7 +14,8 @@ from .servers.wayward import Mute
 SANE = 30.0
 """Seconds within which anything here has to be over, however busy the machine is."""
 
-SOON = {"deadline": "600ms", "retry": None}
+SOON = options(deadline="600ms")
+ONCE = Policy(retry=None)
 
 
 @pytest.fixture(autouse=True)
@@ -33,14 +34,12 @@ def is_let_go(wire, server):
 # --- an end in time ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "way", ["drips", "never-ends", "says-too-little", "says-nothing", "stops-in-its-headers"]
-)
+@pytest.mark.parametrize("way", ["drips", "never-ends", "says-too-little", "says-nothing", "stops-in-its-headers"])
 def test_the_deadline_ends_it(wire, wayward, way):
     """No piece is late for a read phase where it drips or never ends: only the whole is late."""
-    client = wire.client(policies=Policy(**SOON))
+    client = wire.client(policies=ONCE)
     with pytest.raises(DeadlineExceededError) as caught:
-        client.get(f"{wayward.url}/{way}")
+        client.get(f"{wayward.url}/{way}", extensions=SOON)
     assert isinstance(caught.value, wire.http.TimeoutException)
     assert caught.value.timeout == pytest.approx(0.6)
     assert wayward.seen == [f"/{way}"]
@@ -61,7 +60,7 @@ def test_the_attempt_timeout_ends_it_and_another_attempt_follows(wire, wayward, 
 def test_a_body_without_an_end_takes_no_more_than_it_had_time_for(wire, wayward):
     """The server stops when the client leaves."""
     with pytest.raises(DeadlineExceededError):
-        wire.client(policies=Policy(**SOON)).get(wayward.url + "/never-ends")
+        wire.client(policies=ONCE).get(wayward.url + "/never-ends", extensions=SOON)
     assert is_let_go(wire, wayward)
     written = wayward.written
     wire.pause(0.1)
@@ -72,7 +71,7 @@ def test_an_origin_that_accepts_and_is_mute(wire):
     """It has our request and never answers."""
     with Mute() as server:
         with pytest.raises(DeadlineExceededError):
-            wire.client(policies=Policy(**SOON)).post(server.address("http"), content=b"x")
+            wire.client(policies=ONCE).post(server.address("http"), content=b"x", extensions=SOON)
         assert server.accepted == 1
         assert is_let_go(wire, server)
 
@@ -81,7 +80,7 @@ def test_a_handshake_without_an_end(wire):
     """Nothing was sent yet, and the deadline counts all the same."""
     with Mute() as server:
         with pytest.raises(DeadlineExceededError):
-            wire.client(policies=Policy(**SOON)).get(server.address("https"))
+            wire.client(policies=ONCE).get(server.address("https"), extensions=SOON)
         assert is_let_go(wire, server)
 
 
@@ -163,7 +162,7 @@ def test_what_follows_a_body_does_not_spoil_the_next_answer(wire, wayward):
 
 def test_too_short_a_body_is_a_timeout_of_the_read(client_of, wayward):
     """Where somebody gave one."""
-    client = client_of(timeout=0.2)
+    client = client_of(timeout=client_of.http.Timeout(20, read=0.2))
     with pytest.raises(client.wire.http.ReadTimeout):
         client.post(wayward.url + "/says-too-little")
     assert is_let_go(client.wire, wayward)

@@ -5,7 +5,6 @@ import ssl
 import pytest
 
 import resilient
-from resilient import Policy
 
 
 @pytest.fixture
@@ -102,8 +101,8 @@ def test_a_server_that_goes_away_is_found_again(client_of, trusting, http2):
 def test_a_stream_ends_at_the_deadline(wire, trusting, http2):
     """And its connection serves others afterwards."""
     http2.delay = 5.0
-    client = wire.client(verify=trusting, http2=True, policies=Policy(deadline="300ms"))
+    client = wire.client(verify=trusting, http2=True)
     with pytest.raises(resilient.DeadlineExceededError):
-        client.get(http2.url + "/late")
+        client.get(http2.url + "/late", extensions=resilient.options(deadline="300ms"))
     http2.delay = 0.0
     assert client.get(http2.url + "/next").json()["path"] == "/next"

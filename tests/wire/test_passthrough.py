@@ -88,8 +88,8 @@ def posted(client, url, **body):
     return client.post(url, **body)
 
 
-def dripping_form(client, url):
-    return client.post(url, content=client.wire.one_shot([b"a", b"b"]))
+def in_pieces(client, url, **options):
+    return client.post(url, content=client.wire.one_shot([b"a", b"b"]), **options)
 
 
 CALLS = {
@@ -99,7 +99,7 @@ CALLS = {
     "params": lambda client, url: client.get(url, params={"a": ["1", "2"], "b": None}),
     "json": lambda client, url: posted(client, url, json={"a": 1}),
     "form": lambda client, url: posted(client, url, data={"a": "1"}),
-    "generator": dripping_form,
+    "generator": in_pieces,
     "nothing": lambda client, url: client.get(url + "/nothing"),
     "packed": lambda client, url: client.get(url + "/packed"),
     "spoilt": lambda client, url: client.get(url + "/spoilt"),
@@ -124,7 +124,7 @@ CALLS = {
     "streamed lines": lambda client, url: streamed(client, url + "/chunked", "lines"),
     "streamed raw": lambda client, url: streamed(client, url + "/packed", "raw"),
     "streamed in pieces": lambda client, url: streamed(client, url + "/packed", "bytes", 7),
-    "unread": lambda client, url: unread(client, url),
+    "unread": unread,
     "host": lambda client, url: client.get(url, headers={"host": "api.test"}),
     "accept": lambda client, url: client.get(url, headers=[("accept", "a/b"), ("x", "1"), ("x", "2")]),
     "late": lambda client, url: client.get(url + "/hangs", timeout=0.1),
@@ -136,7 +136,7 @@ CALLS = {
     "bad scheme": lambda client, url: client.get("foo://api.test/"),
     "no scheme": lambda client, url: client.get("api.test/x"),
     "bad address": lambda client, url: client.get("http://[::1"),
-    "spent": lambda client, url: client.post(url + "/kept", content=client.wire.one_shot([b"x"]), follow_redirects=True),
+    "spent": lambda client, url: in_pieces(client, url + "/kept", follow_redirects=True),
     "wrong request": lambda client, url: client.send("GET"),
     "nobody there": lambda client, url: client.get("http://127.0.0.1:1/"),
 }

@@ -256,10 +256,12 @@ async def session(tools, client, script):
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 
-    async with streamable_http_client(tools.url, http_client=client) as (reader, writer, *_):
-        async with ClientSession(reader, writer) as made:
-            await made.initialize()
-            return await script(made)
+    async with (
+        streamable_http_client(tools.url, http_client=client) as (reader, writer, *_),
+        ClientSession(reader, writer) as made,
+    ):
+        await made.initialize()
+        return await script(made)
 
 
 @mcp

@@ -86,6 +86,17 @@ def test_a_transport_with_a_local_address(client_of, wire, origin):
     assert client_of(transport=wire.transport(local_address="127.0.0.1", retries=1)).get(origin.url).status_code == 200
 
 
+def test_our_transport_in_a_client_of_the_librarys_own(wire, origin):
+    """For people who own their client: each request is a call of its own."""
+    door = wire.family.door
+    kind = wire.choose(door.ResilientTransport, door.AsyncResilientTransport)
+    origin.answers(503, times=2)
+    client = wire.theirs(transport=kind(wire.transport()))
+    answer = client.get(origin.url + "/x")
+    assert (answer.json()["target"], origin.sent, origin.connections) == ("/x", 3, 1)
+    assert len(answer.extensions["resilient"].attempts) == 3
+
+
 def test_cleartext_http2(client_of):
     """With prior knowledge: HTTP/1.1 off, HTTP/2 on, no TLS."""
     with Http2() as server:

@@ -31,11 +31,11 @@ def test_a_stream_of_events_is_let_go_of(client_of, wire, streams):
 
 def test_events_outlast_the_policys_times(wire, streams):
     """Deadline and attempt timeout are for the headers; what follows has the read phase alone."""
-    client = wire.client(policies=Policy(deadline="400ms", attempt_timeout="300ms"), timeout=20)
+    client = wire.client(policies=Policy(deadline="600ms", attempt_timeout="500ms"), timeout=20)
     with client.stream("GET", streams.url + "/events", timeout=20) as answer:
         lines = answer.pieces("lines")
         for _ in range(3):
-            wire.pause(0.2)
+            wire.pause(0.25)
             streams.tell(b"data: 1\n\n")
             assert [next(lines), next(lines)] == ["data: 1", ""]
 

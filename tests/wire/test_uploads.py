@@ -71,10 +71,9 @@ def test_files_in_multipart_are_rewound(wire, origin, path, way):
     """Large ones, which the library reads as it sends."""
     origin.answers(503, times=2)
     content = path.read_bytes()
-    with (
-        path.open("rb") if way == "file" else io.BytesIO(content) if way == "memory" else tempfile.SpooledTemporaryFile()
-    ) as file:
-        if way == "spooled":
+    makes = {"file": lambda: path.open("rb"), "memory": io.BytesIO, "spooled": tempfile.SpooledTemporaryFile}
+    with makes[way]() as file:
+        if way != "file":
             file.write(content)
             file.seek(0)
         answer = wire.client().put(origin.url, files={"f": ("f.bin", file)}, data={"a": "1"})
@@ -137,7 +136,7 @@ def test_a_body_of_the_wrong_colour_is_an_error(client_of, origin):
         yield b"a"
 
     body = tasks() if wire.blocking else iter([b"a"])
-    with pytest.raises(RuntimeError, match="Attempted to send an? "):
+    with pytest.raises(RuntimeError, match="Attempted to send"):
         client.put(origin.url, content=body)
     assert origin.sent == 0
 

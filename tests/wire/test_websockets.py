@@ -63,20 +63,20 @@ def test_a_websocket(client_of, wire, websocket):
 
 def test_a_websocket_outlasts_the_policys_times(wire, websocket):
     """They are for the handshake."""
-    made = wire.client(policies=Policy(deadline="400ms", attempt_timeout="300ms")).client
+    made = wire.client(policies=Policy(deadline="600ms", attempt_timeout="500ms")).client
     url = websocket.address("ws")
 
     def blocking():
         with made.websocket(url) as session:
             for _ in range(3):
-                wire.pause(0.2)
+                wire.pause(0.25)
                 session.send_text("hello")
                 assert session.receive_text(10) == "hello"
 
     async def in_tasks():
         async with made.websocket(url) as session:
             for _ in range(3):
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.25)
                 await session.send_text("hello")
                 assert await session.receive_text(10) == "hello"
 

@@ -26,8 +26,8 @@ class Telling(Host):
     async def pass_on(self, reader, writer):
         """Send what is told; the connection ends with it."""
         told = self._told = asyncio.Queue()
-        fields = [(b"content-type", b"text/event-stream"), (b"transfer-encoding", b"chunked"), (b"connection", b"close")]
-        writer.write(head_of(200, fields))
+        chunked = [(b"transfer-encoding", b"chunked"), (b"connection", b"close")]
+        writer.write(head_of(200, [(b"content-type", b"text/event-stream"), *chunked]))
         gone = asyncio.ensure_future(reader.read())
         while not gone.done():
             said = asyncio.ensure_future(told.get())

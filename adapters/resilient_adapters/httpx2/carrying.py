@@ -1,0 +1,53 @@
+"""A caller's request on its trip through the client, and back in the caller's hands."""
+
+from __future__ import annotations
+
+import httpx2
+
+from resilient.engine import TRIP, Trip
+from resilient_adapters.httpx2.library import ORIGINAL, again
+
+_ENDED = httpx2.ByteStream(b"")
+
+
+def carrying(request: httpx2.Request, trip: Trip) -> httpx2.Request:
+    """The request on its trip: a copy, so that one request may be sent many times at once."""
+    return again(request, {**request.extensions, TRIP: trip}, {})
+
+
+def give_back(request: httpx2.Request, carried: httpx2.Request) -> None:
+    """Let the caller's request look as if it had travelled itself."""
+    state = dict(vars(carried))
+    state["extensions"] = {name: value for name, value in carried.extensions.items() if name != TRIP}
+    vars(request).update(state)
+
+
+def handed_over(response: httpx2.Response, request: httpx2.Request, carried: httpx2.Request) -> httpx2.Response:
+    """The answer, as if the caller's own request had asked for it."""
+    give_back(request, carried)
+    if ORIGINAL and response.is_closed:
+        # Read, so never asked for again; its stream and itself refer to each other, which only the collector frees.
+        response.stream = _ENDED
+    for one in (response, *response.history):
+        if one.request is carried:
+            one.request = request
+        else:
+            _at_home(one.request)
+    if response.next_request is not None:
+        _at_home(response.next_request)
+    return response
+
+
+def _at_home(request: httpx2.Request) -> None:
+    """A request that httpx2 made on the way, for a redirect: whoever sends it again starts a call of its own."""
+    request.extensions.pop(TRIP, None)
+
+
+def named_in(error: BaseException, request: httpx2.Request, carried: httpx2.Request) -> None:
+    """Let an error name the caller's request."""
+    give_back(request, carried)
+    named: httpx2.Request | None = getattr(error, "_request", None)
+    if named is carried and isinstance(error, httpx2.HTTPError):
+        error.request = request
+    elif named is not None:
+        _at_home(named)

@@ -1,0 +1,206 @@
+"""Clients that are httpx2's own, and whose calls survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx2
+
+from resilient.config import PathLike, client_options
+from resilient.engine import CircuitHandle, State
+from resilient_adapters.httpx2.carrying import carrying, handed_over, named_in
+from resilient_adapters.httpx2.options import (
+    AsyncClientOptions,
+    AsyncConfiguredOptions,
+    ClientOptions,
+    ConfiguredOptions,
+    checked,
+)
+from resilient_adapters.httpx2.owner import Owner, Sink, Store
+from resilient_adapters.httpx2.places import AsyncPlaces, Places
+from resilient.policies import Policies, PolicyMap
+from resilient.policy import Policy
+from resilient.ports import Clock
+from resilient.runtime.tasks import TaskRuntime
+from resilient.runtime.threads import ThreadRuntime
+
+
+class _Client:
+    """What both clients show of their engine."""
+
+    _owner: Owner
+    build_request: Callable[..., httpx2.Request]
+
+    def describe(self, url: httpx2.URL | str, method: str = "GET") -> str:
+        """The pipeline that applies to a request for ``url``, the outermost stage first, as text."""
+        return self._owner.engine.describe(method.upper(), self.build_request(method, url).url)
+
+    def state(self) -> dict[str, State]:
+        """What is known of each origin: its circuit and its budget; by route and origin."""
+        return self._owner.engine.state()
+
+    def circuit(self, url: httpx2.URL | str, method: str = "GET") -> CircuitHandle:
+        """The circuit of the origin of ``url``, to be isolated or closed by hand."""
+        return self._owner.engine.circuit(method.upper(), self.build_request(method, url).url)
+
+
+class ResilientClient(_Client, httpx2.Client):
+    """An ``httpx2.Client`` whose calls survive.
+
+    Args:
+        policies: by pattern, or one for everything, or a ``Policies`` that others share.
+        store: where answers are kept: a URL such as ``disk:///var/cache/app``, a store, or a ``Cache``, which
+            is then not closed here. Memory if a policy keeps answers and nothing is given.
+        name: the client's name in metrics.
+        telemetry: who hears of events.
+        clock: what tells the time; the machine's if not given.
+        options: every argument of ``httpx2.Client``, with its meaning there. A ``timeout`` that is given is kept;
+            without one the policies' own times apply.
+
+    Raises:
+        ConfigurationError: an option does not exist or has a wrong value.
+    """
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyMap | Policies | Policy | None = None,
+        store: Store | None = None,
+        name: str = "default",
+        telemetry: Sequence[Sink] = (),
+        clock: Clock | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None:
+        super().__init__(**checked("ResilientClient", options, ClientOptions))
+        self._owner = Owner(ThreadRuntime(clock), policies, store, name, telemetry)
+        self._places = Places(options)
+
+    @classmethod
+    def from_config(cls, path: PathLike, *, watch: bool = False, **options: Unpack[ConfiguredOptions]) -> Self:
+        """A client as a TOML file says, see :mod:`resilient.config`.
+
+        Args:
+            path: the file.
+            watch: take over changes of the file's policies while the client is in use. Circuits and budgets stay
+                as they are, and calls under way go on; a file with a mistake in it changes nothing.
+            options: every argument of the class but ``policies``; they count more than the file.
+
+        Raises:
+            ConfigurationError: something in the file is wrong: names the file, the table, the key and the value.
+        """
+        return cls(**client_options(path, watch, options))
+
+    def _transport_for_url(self, url: httpx2.URL) -> httpx2.BaseTransport:
+        place = self._places.here()
+        found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
+        return place.door(found, self._owner.engine)
+
+    def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """Send ``request`` as its policy says; arguments as in ``httpx2.Client.send``.
+
+        Raises:
+            CallError: a policy ended the call; an ``httpx2.TransportError`` too.
+            httpx2.HTTPError: the last attempt failed so.
+        """
+        trip = self._owner.engine.begin(stream)
+        carried = carrying(request, trip)
+        try:
+            response = super().send(carried, stream=stream, **options)
+        except BaseException as error:
+            named_in(error, request, carried)
+            self._owner.engine.failed(trip, request, error)
+            raise
+        self._owner.engine.ended(trip, request, response)
+        return handed_over(response, request, carried)
+
+    def close(self) -> None:
+        """Close the connections, and the cache unless it was given."""
+        try:
+            if self._places.leave():
+                super().close()
+        finally:
+            self._owner.close()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        try:
+            if self._places.leave():
+                super().__exit__(exc_type, exc_value, traceback)
+        finally:
+            self._owner.close()
+
+
+class AsyncResilientClient(_Client, httpx2.AsyncClient):
+    """An ``httpx2.AsyncClient`` whose calls survive; arguments as of :class:`ResilientClient`.
+
+    Raises:
+        ConfigurationError: an option does not exist or has a wrong value.
+    """
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyMap | Policies | Policy | None = None,
+        store: Store | None = None,
+        name: str = "default",
+        telemetry: Sequence[Sink] = (),
+        clock: Clock | None = None,
+        **options: Unpack[AsyncClientOptions],
+    ) -> None:
+        super().__init__(**checked("AsyncResilientClient", options, AsyncClientOptions))
+        self._owner = Owner(TaskRuntime(clock), policies, store, name, telemetry)
+        self._places = AsyncPlaces(options)
+
+    @classmethod
+    def from_config(cls, path: PathLike, *, watch: bool = False, **options: Unpack[AsyncConfiguredOptions]) -> Self:
+        """A client as a TOML file says; as :meth:`ResilientClient.from_config`."""
+        return cls(**client_options(path, watch, options))
+
+    def _transport_for_url(self, url: httpx2.URL) -> httpx2.AsyncBaseTransport:
+        place = self._places.here()
+        found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
+        return place.door(found, self._owner.engine)
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """Send ``request`` as its policy says; arguments as in ``httpx2.AsyncClient.send``.
+
+        Raises:
+            CallError: a policy ended the call; an ``httpx2.TransportError`` too.
+            httpx2.HTTPError: the last attempt failed so.
+        """
+        trip = self._owner.engine.begin(stream)
+        carried = carrying(request, trip)
+        try:
+            response = await super().send(carried, stream=stream, **options)
+        except BaseException as error:
+            named_in(error, request, carried)
+            self._owner.engine.failed(trip, request, error)
+            raise
+        self._owner.engine.ended(trip, request, response)
+        return handed_over(response, request, carried)
+
+    async def aclose(self) -> None:
+        """Close the connections, and the cache unless it was given."""
+        try:
+            if await self._places.aclose():
+                await super().aclose()
+        finally:
+            await self._owner.aclose()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        try:
+            if await self._places.aclose():
+                await super().__aexit__(exc_type, exc_value, traceback)
+        finally:
+            await self._owner.aclose()

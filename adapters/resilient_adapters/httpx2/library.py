@@ -1,0 +1,166 @@
+"""httpx2 as a value: what its errors mean, and how its messages are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import httpx2
+
+from resilient import errors
+from resilient_adapters.httpx2.errors import (
+    AttemptTimeoutError,
+    CallError,
+    CircuitOpenError,
+    DeadlineExceededError,
+    RateLimitedError,
+)
+from resilient.messages import origin_of
+from resilient.outcome import Failure
+from resilient.ports import HttpLibrary
+from resilient.runtime.body import StreamBody
+
+
+class Body(StreamBody, httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A watched body that httpx2 takes for a stream of its own, in both colours."""
+
+
+def again(request: httpx2.Request, extensions: Mapping[str, Any], fields: Mapping[str, str]) -> httpx2.Request:
+    """A shallow copy; the constructor would read the body and write header fields of its own."""
+    made = httpx2.Request.__new__(type(request))
+    vars(made).update(vars(request))
+    made.extensions = dict(extensions)
+    if fields:
+        made.headers = httpx2.Headers(request.headers)
+        made.headers.update(fields)
+    return made
+
+
+_UNLIMITED = 1_000_000
+_PIECE = 16 * 1024
+_NOT_ELSEWHERE = {"host", "content-length", "content-type", "transfer-encoding"}
+_CREDENTIALS = ("authorization", "cookie", "token", "api-key", "apikey", "secret")
+
+
+def _elsewhere(request: httpx2.Request, url: str) -> httpx2.Request:
+    target = httpx2.URL(url)
+    foreign = origin_of(target) != origin_of(request.url)
+    fields = [
+        (name, value)
+        for name, value in request.headers.multi_items()
+        if name not in _NOT_ELSEWHERE and not (foreign and any(word in name for word in _CREDENTIALS))
+    ]
+    return httpx2.Request("GET", target, headers=fields, extensions=request.extensions)
+
+
+def _rewind(request: httpx2.Request) -> bool:
+    """Only what httpx2 itself can send again: bytes, forms and multipart in memory, and files that can be rewound."""
+    stream: Any = request.stream
+    if isinstance(stream, httpx2.ByteStream):
+        return True
+    if hasattr(stream, "fields"):  # multipart, which rewinds its files when it is iterated
+        return all(_rereadable(getattr(one, "file", b"")) for one in stream.fields)
+    source = getattr(stream, "_stream", None)
+    if isinstance(source, Sequence):
+        return True
+    if source is None or not _rereadable(source):
+        return False
+    source.seek(0)
+    return True
+
+
+def _rereadable(source: Any) -> bool:
+    if isinstance(source, str | bytes):
+        return True
+    seekable: Callable[[], bool] | None = getattr(source, "seekable", None)
+    return seekable is not None and seekable()
+
+
+def _response(status: int, fields: list[tuple[bytes, bytes]], content: bytes) -> httpx2.Response:
+    return httpx2.Response(status, headers=fields, stream=httpx2.ByteStream(content))
+
+
+def _decodes(fields: list[tuple[bytes, bytes]], content: bytes) -> bool:
+    """In small pieces, which may be much larger once decoded."""
+    headers = httpx2.Headers(fields)
+    if "content-encoding" not in headers:
+        return True
+    pieces = (content[at : at + _PIECE] for at in range(0, len(content), _PIECE))
+    try:
+        for _ in httpx2.Response(200, headers=headers, content=pieces).iter_bytes():
+            pass
+    except httpx2.DecodingError:
+        return False
+    return True
+
+
+def _body(response: httpx2.Response) -> Body:
+    stream = response.stream
+    if not isinstance(stream, Body):
+        stream = response.stream = Body(stream)
+    return stream
+
+
+def received(response: httpx2.Response) -> httpx2.Response:
+    """What a transport answered, with a body that can be watched; mocks answer with bodies read at their birth."""
+    if not response.is_closed:
+        _body(response)
+        return response
+    source, headers = response.stream, response.headers
+    if not isinstance(source, httpx2.ByteStream):  # consumed, and decoded
+        source = httpx2.ByteStream(response.content)
+        headers = httpx2.Headers([item for item in headers.raw if item[0].lower() != b"content-encoding"])
+    return httpx2.Response(response.status_code, headers=headers, stream=Body(source), extensions=response.extensions)
+
+
+ORIGINAL = not httpx2.__name__.endswith("2")
+"""Whether this is httpx2 itself, whose pool loses connections when requests are cancelled, and whose answers refer to
+themselves; those of its successor do not."""
+_STREAMS = 100
+"""How many requests one HTTP/2 connection carries at once, as httpcore has it."""
+
+
+def pooled(transport: httpx2.BaseTransport | httpx2.AsyncBaseTransport) -> int | None:
+    """How many requests the pool of ``transport`` takes at once; None if it needs no guard."""
+    if not ORIGINAL or not isinstance(transport, httpx2.HTTPTransport | httpx2.AsyncHTTPTransport):
+        return None
+    pool: Any = getattr(transport, "_pool", None)
+    connections: int | None = getattr(pool, "_max_connections", None)
+    if connections is None or connections > _UNLIMITED:
+        return None
+    return connections * _STREAMS if getattr(pool, "_http2", False) else connections
+
+
+def pool_full() -> httpx2.PoolTimeout:
+    """The error of a request that found no free connection in time."""
+    return httpx2.PoolTimeout("no connection was free in time")
+
+
+LIBRARY = HttpLibrary(
+    name="httpx2",
+    failures={
+        httpx2.ConnectError: Failure.UNSENT,
+        httpx2.ConnectTimeout: Failure.UNSENT,
+        httpx2.ProxyError: Failure.UNSENT,
+        httpx2.PoolTimeout: Failure.POOL,
+        httpx2.TimeoutException: Failure.TIMEOUT,
+        httpx2.TransportError: Failure.BROKEN,
+        httpx2.UnsupportedProtocol: Failure.INVALID,
+        httpx2.LocalProtocolError: Failure.INVALID,
+        httpx2.TooManyRedirects: Failure.INVALID,
+        httpx2.InvalidURL: Failure.INVALID,
+    },
+    natives={
+        errors.CallError: CallError,
+        errors.CircuitOpenError: CircuitOpenError,
+        errors.DeadlineExceededError: DeadlineExceededError,
+        errors.AttemptTimeoutError: AttemptTimeoutError,
+        errors.RateLimitedError: RateLimitedError,
+    },
+    response=_response,
+    again=again,
+    elsewhere=_elsewhere,
+    rewind=_rewind,
+    body=_body,
+    decodes=_decodes,
+)

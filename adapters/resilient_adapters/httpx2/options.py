@@ -1,0 +1,88 @@
+"""The arguments of httpx2's clients, typed, so that a misspelt one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+import httpx2
+
+from resilient_adapters.httpx2.owner import Sink, Store
+from resilient.messages import Unasked
+from resilient.ports import Clock
+from resilient.settings import unknown_option
+
+_DEFAULT_TIMEOUT = httpx2.Timeout(Unasked(5.0))
+"""httpx2's own default, whose seconds say that nobody asked for them; httpx2 copies timeouts, never seconds."""
+
+Fields = Mapping[str, str] | Mapping[bytes, bytes] | Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
+Auth = tuple[str | bytes, str | bytes] | Callable[[httpx2.Request], httpx2.Request] | httpx2.Auth
+Times = float | tuple[float | None, float | None, float | None, float | None] | httpx2.Timeout | None
+Certificate = str | tuple[str, str] | tuple[str, str, str]
+
+
+class SharedOptions(TypedDict, total=False):
+    """Every argument of httpx2's clients that has one meaning in both colours."""
+
+    auth: Auth | None
+    params: Any
+    headers: httpx2.Headers | Fields | None
+    cookies: Any
+    verify: Any
+    cert: Certificate | None
+    trust_env: bool
+    http1: bool
+    http2: bool
+    proxy: str | httpx2.URL | httpx2.Proxy | None
+    timeout: Times
+    follow_redirects: bool
+    limits: httpx2.Limits
+    max_redirects: int
+    event_hooks: Mapping[str, list[Callable[..., Any]]] | None
+    base_url: httpx2.URL | str
+    default_encoding: str | Callable[[bytes], str]
+
+
+class ClientOptions(SharedOptions, total=False):
+    """Every argument of ``httpx2.Client``."""
+
+    mounts: Mapping[str, httpx2.BaseTransport | None] | None
+    transport: httpx2.BaseTransport | None
+
+
+class AsyncClientOptions(SharedOptions, total=False):
+    """Every argument of ``httpx2.AsyncClient``."""
+
+    mounts: Mapping[str, httpx2.AsyncBaseTransport | None] | None
+    transport: httpx2.AsyncBaseTransport | None
+
+
+class _Beside(TypedDict, total=False):
+    """What may be given beside a file of policies."""
+
+    store: Store | None
+    name: str
+    telemetry: Sequence[Sink]
+    clock: Clock | None
+
+
+class ConfiguredOptions(ClientOptions, _Beside, total=False):
+    """Every argument of ``ResilientClient`` but its policies."""
+
+
+class AsyncConfiguredOptions(AsyncClientOptions, _Beside, total=False):
+    """Every argument of ``AsyncResilientClient`` but its policies."""
+
+
+OWN_OPTIONS = ("policies", "store", "name", "telemetry", "clock")
+
+
+def checked(owner: str, options: Mapping[str, Any], known: type[SharedOptions]) -> dict[str, Any]:
+    """The options for httpx2, with a default timeout that says that it is one."""
+    names = {*known.__annotations__, *SharedOptions.__annotations__}
+    for name, value in options.items():
+        if name not in names:
+            # A misspelt auth, headers or proxy holds secrets.
+            shown = value if isinstance(value, int | float | None) else f"a {type(value).__name__}"
+            unknown_option(owner, name, shown, {*names, *OWN_OPTIONS})
+    return {"timeout": _DEFAULT_TIMEOUT, **options}

@@ -1,0 +1,47 @@
+"""What clients and transports have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from resilient.caching.cache import Cache, cache_of
+from resilient.engine import Engine
+from resilient.events import Event
+from resilient_adapters.httpx2.library import LIBRARY
+from resilient.policies import Policies, PolicyMap
+from resilient.policy import Policy
+from resilient.ports import Runtime, StorePair, Telemetry
+from resilient.sinks import sinks_of
+
+Store = str | StorePair | Cache
+Sink = Telemetry | Callable[[Event], object]
+
+
+class Owner:
+    """What clients and transports have in common: an engine, and a cache that may be theirs to close."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        policies: PolicyMap | Policies | Policy | None,
+        store: Store | None,
+        name: str,
+        telemetry: Sequence[Sink],
+    ) -> None:
+        found = policies if isinstance(policies, Policies) else Policies(policies)
+        sinks = sinks_of(telemetry)
+        if store is None and found.keep_answers():
+            store = "mem://"
+        cache = None if store is None else cache_of(store, clock=runtime.clock, record=sinks)
+        self.engine = Engine(found, runtime, LIBRARY, cache, name, sinks)
+        self._own = None if isinstance(store, Cache) else cache
+
+    def close(self) -> None:
+        """Close the cache, unless it was given."""
+        if self._own is not None:
+            self._own.close()
+
+    async def aclose(self) -> None:
+        """Close the cache, unless it was given."""
+        if self._own is not None:
+            await self._own.aclose()

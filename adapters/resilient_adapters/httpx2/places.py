@@ -1,0 +1,162 @@
+"""Where a client is used: each process and each event loop has connections of its own.
+
+A connection that two processes share gives the one the other's answers, and a connection of one event loop cannot
+be used on another. So what httpx2 built for a client serves the place where the client was used first; elsewhere a
+plain client with the same options lends its transports. Transports that were handed in are used everywhere as they
+are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import httpx2
+
+from resilient.engine import Engine
+from resilient.errors import ConfigurationError
+from resilient_adapters.httpx2.transports import AsyncDoor, Door
+
+_OF_TRANSPORTS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "mounts", "limits", "transport")
+
+
+class Place:
+    """One process: the client that owns its connections, and the doors before them."""
+
+    __slots__ = ("client", "doors")
+
+    def __init__(self, client: httpx2.Client | None) -> None:
+        self.client = client
+        self.doors: dict[int, Door] = {}
+
+    def door(self, transport: httpx2.BaseTransport, engine: Engine) -> Door:
+        """The door before ``transport``, which need not be hashable; the door holds it."""
+        found = self.doors.get(id(transport))
+        if found is None:
+            found = self.doors[id(transport)] = Door(transport, engine)
+        return found
+
+
+class Places:
+    """The processes in which a blocking client is used."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = {name: options[name] for name in _OF_TRANSPORTS if name in options}
+        self._home = os.getpid()
+        self._pid = self._home
+        self._here = Place(None)
+
+    def here(self) -> Place:
+        """This process; its client is None where the client was made."""
+        pid = os.getpid()
+        if pid != self._pid:
+            self._pid = pid
+            self._here = Place(httpx2.Client(**self._options))
+        return self._here
+
+    def leave(self) -> bool:
+        """Close what this process was lent; whether the client's own connections may be closed here."""
+        place = self.here()
+        if place.client is None:
+            return True
+        place.client.close()
+        return False
+
+
+class AsyncPlace:
+    """One event loop: the client that owns its connections, and the doors before them."""
+
+    __slots__ = ("client", "doors", "keeper")
+
+    def __init__(self, client: httpx2.AsyncClient | None) -> None:
+        self.client = client
+        self.keeper: AsyncGenerator[None, None] | None = None
+        self.doors: dict[int, AsyncDoor] = {}
+
+    def door(self, transport: httpx2.AsyncBaseTransport, engine: Engine) -> AsyncDoor:
+        """The door before ``transport``, which need not be hashable; the door holds it."""
+        found = self.doors.get(id(transport))
+        if found is None:
+            found = self.doors[id(transport)] = AsyncDoor(transport, engine)
+        return found
+
+    async def settle(self) -> None:
+        """Wait until what callers gave up is wound up."""
+        for door in self.doors.values():
+            await door.settle()
+
+
+class AsyncPlaces:
+    """The event loops on which an asynchronous client is used; the first one is its home."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = {name: options[name] for name in _OF_TRANSPORTS if name in options}
+        mounts: Mapping[str, object] = options.get("mounts") or {}
+        self._handed_in = {id(options.get("transport")), *map(id, mounts.values())}
+        self._pid = os.getpid()
+        self._home: ref[asyncio.AbstractEventLoop] | None = None
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPlace] = WeakKeyDictionary()
+        self._last: tuple[ref[asyncio.AbstractEventLoop], AsyncPlace] | None = None
+
+    def here(self) -> AsyncPlace:
+        """This event loop; its client is None at home.
+
+        Raises:
+            ConfigurationError: no asyncio loop runs here.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError(
+                "an async client works on asyncio only, and none of its event loops runs here"
+            ) from None
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._loops.clear()
+            self._last = None
+        if self._last is not None and self._last[0]() is loop:
+            return self._last[1]
+        found = self._loops.get(loop)
+        if found is None:
+            found = self._loops[loop] = AsyncPlace(None if self._home is None else httpx2.AsyncClient(**self._options))
+            self._home = self._home or ref(loop)
+            found.keeper = _open_until_closed(partial(self._leave, found))
+            # Its first step tells the loop of it; a loop closes its asynchronous generators when it ends.
+            with suppress(StopIteration):
+                found.keeper.asend(None).send(None)
+        self._last = (ref(loop), found)
+        return found
+
+    async def _leave(self, place: AsyncPlace) -> None:
+        """Close the connections of an event loop that ends."""
+        await place.settle()
+        if place.client is not None:
+            await place.client.aclose()
+            return
+        for door in place.doors.values():
+            if id(door.transport) not in self._handed_in:
+                await door.transport.aclose()
+
+    async def aclose(self) -> bool:
+        """Close what this loop was lent; whether the client's own connections may be closed here too."""
+        loop = asyncio.get_running_loop()
+        self._last = None
+        place = self._loops.pop(loop, None)
+        if place is not None:
+            await place.settle()
+            if place.client is not None:
+                await place.client.aclose()
+        home = None if self._home is None else self._home()
+        return home is None or home is loop or home.is_closed()
+
+
+async def _open_until_closed(leave: Callable[[], Coroutine[Any, Any, None]]) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await leave()
