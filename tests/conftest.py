@@ -7,10 +7,13 @@ from types import ModuleType
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 
 import resilient.httpx
 import resilient.testing.httpx
+import resilient_adapters.httpx2
+import resilient_adapters.httpx2.testing
 from resilient.testing import Simulation
 
 COLOURS = ("blocking", "async")
@@ -27,6 +30,7 @@ class Family:
 
 FAMILIES = {
     "httpx": Family(httpx, resilient.httpx, resilient.testing.httpx),
+    "httpx2": Family(httpx2, resilient_adapters.httpx2, resilient_adapters.httpx2.testing),
 }
 
 

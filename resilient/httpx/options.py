@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 import httpx
 
+from resilient.httpx.library import refuse_foreign
 from resilient.httpx.owner import Sink, Store
 from resilient.messages import Unasked
 from resilient.ports import Clock
@@ -85,4 +86,7 @@ def checked(owner: str, options: Mapping[str, Any], known: type[SharedOptions]) 
             # A misspelt auth, headers or proxy holds secrets.
             shown = value if isinstance(value, int | float | None) else f"a {type(value).__name__}"
             unknown_option(owner, name, shown, {*names, *OWN_OPTIONS})
+        refuse_foreign(name, value)
+    for pattern, transport in (options.get("mounts") or {}).items():
+        refuse_foreign(f"mounts[{pattern!r}]", transport)
     return {"timeout": _DEFAULT_TIMEOUT, **options}

@@ -69,10 +69,20 @@ def test_a_full_pool_is_a_pool_timeout(client_of, holding):
     """Of the phase that was given; the request that has the connection goes on."""
     http = client_of.http
     client = client_of(limits=http.Limits(max_connections=1), timeout=http.Timeout(20, pool=0.05))
-    timer = threading.Timer(1.0, holding.let.set)
-    timer.start()
-    outcomes = client.wire.at_once(*[lambda: client.client.get(holding.url)] * 2)
-    timer.join()
+
+    def blocking():
+        try:
+            return client.client.get(holding.url)
+        finally:
+            holding.let.set()  # whoever is done first
+
+    async def in_tasks():
+        try:
+            return await client.client.get(holding.url)
+        finally:
+            holding.let.set()
+
+    outcomes = client.wire.at_once(*[client.wire.choose(blocking, in_tasks)] * 2)
     assert {type(outcome) for outcome in outcomes} == {http.Response, http.PoolTimeout}
     assert holding.peak == 1
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from resilient import errors
+from resilient.errors import ConfigurationError
 from resilient_adapters.httpx2.errors import (
     AttemptTimeoutError,
     CallError,
@@ -129,6 +130,20 @@ def pooled(transport: httpx2.BaseTransport | httpx2.AsyncBaseTransport) -> int |
     if connections is None or connections > _UNLIMITED:
         return None
     return connections * _STREAMS if getattr(pool, "_http2", False) else connections
+
+
+def refuse_foreign(option: str, value: object) -> None:
+    """Refuse an object of the other library of the family, which looks the same and is not.
+
+    Raises:
+        ConfigurationError: names the option, and the library it is meant for.
+    """
+    own = httpx2.__name__
+    roots = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    others = sorted(root for root in roots if root.rstrip("2") == own.rstrip("2") and root != own)
+    if others and own not in roots:
+        kind = type(value).__name__
+        raise ConfigurationError(f"{option}=<{kind}> is an object of {others[0]}; this client takes those of {own}")
 
 
 def pool_full() -> httpx2.PoolTimeout:

@@ -10,7 +10,7 @@ import httpx2
 
 from resilient import errors
 from resilient.engine import Engine
-from resilient_adapters.httpx2.library import pool_full, pooled, received
+from resilient_adapters.httpx2.library import pool_full, pooled, received, refuse_foreign
 from resilient_adapters.httpx2.owner import Owner, Sink, Store
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
@@ -105,6 +105,7 @@ class ResilientTransport(Door):
         telemetry: Sequence[Sink] = (),
         clock: Clock | None = None,
     ) -> None:
+        refuse_foreign("transport", transport)
         self._owner = Owner(ThreadRuntime(clock), policies, store, name, telemetry)
         super().__init__(transport, self._owner.engine)
 
@@ -144,6 +145,7 @@ class AsyncResilientTransport(AsyncDoor):
         telemetry: Sequence[Sink] = (),
         clock: Clock | None = None,
     ) -> None:
+        refuse_foreign("transport", transport)
         self._owner = Owner(TaskRuntime(clock), policies, store, name, telemetry)
         super().__init__(transport, self._owner.engine)
 

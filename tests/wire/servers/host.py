@@ -108,10 +108,13 @@ class Host:
         ready.set()
         await self._stop.wait()
         server.close()
-        for task in (tasks := list(self._open)):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        for _ in range(5):  # who is at the door comes in first
+            await asyncio.sleep(0)
+        while tasks := list(self._open):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
     def _accept(self, reader, writer):
         task = asyncio.ensure_future(self._serve(reader, writer))
@@ -122,7 +125,8 @@ class Host:
         self._woken()
 
     def _left(self, task):
-        del self._open[task]
+        # A task that is cancelled before its first step closes nothing.
+        self._open.pop(task).transport.abort()
         self._woken()
 
     def _woken(self):
@@ -138,8 +142,6 @@ class Host:
                 await writer.wait_closed()
         except (OSError, TimeoutError):
             pass
-        finally:
-            writer.transport.abort()
 
 
 def reset(writer):
