@@ -7,13 +7,11 @@ DEV := .venv/.ready
 DEMO := .venv-demo/.ready
 BENCH := .venv-bench/.ready
 
-# The test tools may bring a redis-server of their own; one that the machine has comes first.
-export PATH := $(PATH):$(CURDIR)/$(BIN)
 # The theme of the docs would print a notice on every build.
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format bench bench-quick soak docs
+.PHONY: help demo test test-fast check format twin bench bench-quick soak docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +26,7 @@ test-fast: $(DEV) ## run the tests that take less than a second each
 	$(BIN)/pytest -n 2 -m "not slow and not soak"
 
 check: $(DEV) ## style, types, imports and docs: everything but the tests
+	$(BIN)/python tools/twin.py --check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -38,6 +37,9 @@ check: $(DEV) ## style, types, imports and docs: everything but the tests
 format: $(DEV) ## put the code into its style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+twin: $(DEV) ## write the door to httpx2 from the one to httpx
+	$(BIN)/python tools/twin.py
 
 bench: $(BENCH) ## measure us against the newest peers and write the results; nothing else should run meanwhile
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --upgrade-strategy eager \

@@ -6,8 +6,12 @@ import os
 from threading import Lock
 from weakref import WeakSet
 
+_forking = Lock()
+"""Held from before a fork until after it: two threads that fork at once take turns."""
+_making = Lock()
+"""Held while a lock is added to those that were made, and during a fork."""
 _made: WeakSet[Lock] = WeakSet()
-_held: list[Lock] = []
+_held: set[Lock] = set()
 
 
 def fork_safe_lock() -> Lock:
@@ -17,20 +21,30 @@ def fork_safe_lock() -> Lock:
     Such a lock is held for a moment only, and never while another one is taken.
     """
     lock = Lock()
-    _made.add(lock)
+    with _making:
+        _made.add(lock)
     return lock
 
 
 def _before_fork() -> None:
-    _held.extend(_made)
-    for lock in _held:
-        lock.acquire()
+    _forking.acquire()
+    while True:
+        _making.acquire()
+        missing = [lock for lock in _made if lock not in _held]
+        if not missing:
+            return
+        # Who holds one of them may be about to make another, so let go of that first.
+        _making.release()
+        for lock in missing:
+            lock.acquire()
+            _held.add(lock)
 
 
 def _after_fork() -> None:
-    for lock in _held:
-        lock.release()
-    _held.clear()
+    while _held:
+        _held.pop().release()
+    _making.release()
+    _forking.release()
 
 
 if hasattr(os, "register_at_fork"):

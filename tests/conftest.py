@@ -119,6 +119,12 @@ def family(request):
 
 
 @pytest.fixture
+def families():
+    """All of them, for what they share."""
+    return list(FAMILIES.values())
+
+
+@pytest.fixture
 def world(colour, family):
     return World(colour, family)
 

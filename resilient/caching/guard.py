@@ -28,7 +28,7 @@ class Guard:
         budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes.
     """
 
-    __slots__ = ("_budget", "_record", "_runtime", "_spent", "_store")
+    __slots__ = ("_budget", "_record", "_runtime", "_spent", "_store", "unsure")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Guard:
         self._runtime = runtime
         self._record = record
         self._spent = 0.0
+        self.unsure = False
+        """Whether the store was asked and did not answer, so that what it keeps is not known."""
 
     async def secret(self) -> bytes | None:
         """The secret kept beside the entries, None if the store does not say."""
@@ -54,6 +56,10 @@ class Guard:
     async def get(self, key: str) -> Entry | None:
         """The entry, None if there is none or the store does not say."""
         return await self._ask("get", lambda: self._store.get(key), None)
+
+    async def get_patiently(self, key: str, seconds: float) -> Entry | None:
+        """As :meth:`get`, beyond the budget: for a call that has no other answer."""
+        return await self._wait("get", lambda: self._store.get(key), None, seconds)
 
     async def set(self, key: str, entry: Entry) -> bool:
         """Write the entry; whether the store says so."""
@@ -71,16 +77,24 @@ class Guard:
     async def _ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
         left = min(self._budget, 2 * self._budget - self._spent)
         if left <= 0:
+            self.unsure = True
             return self._failed(operation, "timeout", otherwise)
+        return await self._wait(operation, job, otherwise, left)
+
+    async def _wait(
+        self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T, seconds: float
+    ) -> T:
         clock = self._runtime.clock
         began = clock.now()
         try:
-            return await self._runtime.within(left, job)
+            return await self._runtime.within(seconds, job)
         except TimeoutError:
+            self.unsure = True
             return self._failed(operation, "timeout", otherwise)
         except CorruptEntryError:
             return self._failed(operation, "corrupt", otherwise)
         except StoreError as error:
+            self.unsure = True
             return self._failed(operation, getattr(error, "kind", "other"), otherwise)
         except Exception:  # noqa: BLE001
             # A store of a third party that breaks its promise to raise only StoreError.

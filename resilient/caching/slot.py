@@ -20,6 +20,13 @@ class Slot(Protocol[T]):
         """What is kept and has not expired."""
         ...
 
+    async def read_again(self) -> Entry | None:
+        """What is kept, asked for once more because there is nothing else to answer with.
+
+        None at once if the first reading was answered; else the store gets more time than it had.
+        """
+        ...
+
     def serve(self, entry: Entry, result: CacheResult) -> T:
         """The value of ``entry``, told as ``result``."""
         ...

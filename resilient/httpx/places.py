@@ -19,8 +19,9 @@ from weakref import WeakKeyDictionary, ref
 import httpx
 
 from resilient.engine import Engine
-from resilient.errors import ConfigurationError
 from resilient.httpx.transports import AsyncDoor, Door
+from resilient.locks import fork_safe_lock
+from resilient.runtime.tasks import running_loop
 
 _OF_TRANSPORTS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "mounts", "limits", "transport")
 
@@ -28,17 +29,19 @@ _OF_TRANSPORTS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "mou
 class Place:
     """One process: the client that owns its connections, and the doors before them."""
 
-    __slots__ = ("client", "doors")
+    __slots__ = ("client", "doors", "pid")
 
     def __init__(self, client: httpx.Client | None) -> None:
         self.client = client
+        self.pid = os.getpid()
         self.doors: dict[int, Door] = {}
 
     def door(self, transport: httpx.BaseTransport, engine: Engine) -> Door:
         """The door before ``transport``, which need not be hashable; the door holds it."""
         found = self.doors.get(id(transport))
         if found is None:
-            found = self.doors[id(transport)] = Door(transport, engine)
+            # One of two threads wins; two doors would let in twice as many.
+            found = self.doors.setdefault(id(transport), Door(transport, engine))
         return found
 
 
@@ -47,17 +50,19 @@ class Places:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = {name: options[name] for name in _OF_TRANSPORTS if name in options}
-        self._home = os.getpid()
-        self._pid = self._home
+        self._lock = fork_safe_lock()
         self._here = Place(None)
 
     def here(self) -> Place:
         """This process; its client is None where the client was made."""
-        pid = os.getpid()
-        if pid != self._pid:
-            self._pid = pid
-            self._here = Place(httpx.Client(**self._options))
-        return self._here
+        found = self._here
+        return found if found.pid == os.getpid() else self._moved()
+
+    def _moved(self) -> Place:
+        with self._lock:
+            if self._here.pid != os.getpid():
+                self._here = Place(httpx.Client(**self._options))
+            return self._here
 
     def leave(self) -> bool:
         """Close what this process was lent; whether the client's own connections may be closed here."""
@@ -71,10 +76,13 @@ class Places:
 class AsyncPlace:
     """One event loop: the client that owns its connections, and the doors before them."""
 
-    __slots__ = ("client", "doors", "keeper")
+    __slots__ = ("client", "doors", "keeper", "left", "loop", "pid")
 
-    def __init__(self, client: httpx.AsyncClient | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient | None) -> None:
         self.client = client
+        self.pid = os.getpid()
+        self.loop = ref(loop)
+        self.left = False
         self.keeper: AsyncGenerator[None, None] | None = None
         self.doors: dict[int, AsyncDoor] = {}
 
@@ -98,10 +106,12 @@ class AsyncPlaces:
         self._options = {name: options[name] for name in _OF_TRANSPORTS if name in options}
         mounts: Mapping[str, object] = options.get("mounts") or {}
         self._handed_in = {id(options.get("transport")), *map(id, mounts.values())}
+        self._lock = fork_safe_lock()
         self._pid = os.getpid()
         self._home: ref[asyncio.AbstractEventLoop] | None = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPlace] = WeakKeyDictionary()
-        self._last: tuple[ref[asyncio.AbstractEventLoop], AsyncPlace] | None = None
+        self._inherited: list[object] = []
+        self._last: AsyncPlace | None = None
 
     def here(self) -> AsyncPlace:
         """This event loop; its client is None at home.
@@ -109,31 +119,37 @@ class AsyncPlaces:
         Raises:
             ConfigurationError: no asyncio loop runs here.
         """
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise ConfigurationError(
-                "an async client works on asyncio only, and none of its event loops runs here"
-            ) from None
-        if os.getpid() != self._pid:
-            self._pid = os.getpid()
-            self._loops.clear()
-            self._last = None
-        if self._last is not None and self._last[0]() is loop:
-            return self._last[1]
-        found = self._loops.get(loop)
-        if found is None:
-            found = self._loops[loop] = AsyncPlace(None if self._home is None else httpx.AsyncClient(**self._options))
-            self._home = self._home or ref(loop)
-            found.keeper = _open_until_closed(partial(self._leave, found))
-            # Its first step tells the loop of it; a loop closes its asynchronous generators when it ends.
-            with suppress(StopIteration):
-                found.keeper.asend(None).send(None)
-        self._last = (ref(loop), found)
+        loop = running_loop()
+        last = self._last
+        if last is not None and last.loop() is loop and last.pid == os.getpid():
+            return last
+        self._last = found = self._found(loop)
+        return found
+
+    def _found(self, loop: asyncio.AbstractEventLoop) -> AsyncPlace:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                # Kept for ever: what lives on the parent's loops would be wound up there, if it were let go of.
+                self._inherited.append(self._loops)
+                self._loops = WeakKeyDictionary()
+            found = self._loops.get(loop)
+            if found is not None:
+                return found
+            is_home = self._home is None
+            if is_home:
+                self._home = ref(loop)
+        found = self._loops[loop] = AsyncPlace(loop, None if is_home else httpx.AsyncClient(**self._options))
+        found.keeper = _open_until_closed(partial(self._leave, found))
+        # Its first step tells the loop of it; a loop closes its asynchronous generators when it ends.
+        with suppress(StopIteration):
+            found.keeper.asend(None).send(None)
         return found
 
     async def _leave(self, place: AsyncPlace) -> None:
         """Close the connections of an event loop that ends."""
+        if place.left:
+            return
         await place.settle()
         if place.client is not None:
             await place.client.aclose()
@@ -144,13 +160,17 @@ class AsyncPlaces:
 
     async def aclose(self) -> bool:
         """Close what this loop was lent; whether the client's own connections may be closed here too."""
-        loop = asyncio.get_running_loop()
+        loop = asyncio._get_running_loop()
         self._last = None
-        place = self._loops.pop(loop, None)
-        if place is not None:
+        place = None if loop is None else self._loops.pop(loop, None)
+        if place is not None and place.pid == os.getpid():
             await place.settle()
             if place.client is not None:
                 await place.client.aclose()
+            place.left = True
+            if place.keeper is not None:
+                with suppress(RuntimeError):  # the loop ends, and closes it now
+                    await place.keeper.aclose()
         home = None if self._home is None else self._home()
         return home is None or home is loop or home.is_closed()
 

@@ -10,14 +10,14 @@ import httpx
 
 from resilient import errors
 from resilient.engine import Engine
-from resilient.httpx.library import pool_full, pooled, received, refuse_foreign
+from resilient.httpx.library import again, pool_full, pooled, received, refuse_foreign
 from resilient.httpx.owner import Owner, Sink, Store
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.drive import drive
 from resilient.runtime.pool import GatedPool, GuardedPool
-from resilient.runtime.tasks import TaskRuntime
+from resilient.runtime.tasks import TaskRuntime, running_loop
 from resilient.runtime.threads import ThreadRuntime
 
 
@@ -62,6 +62,8 @@ class AsyncDoor(httpx.AsyncBaseTransport):
         return self.transport.handle_async_request(request)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        if self._pool is not None:
+            request = again(request, request.extensions, {})  # the pool adds a trace, which is not the caller's
         return received(await self._handle(request))
 
     async def settle(self) -> None:
@@ -149,6 +151,11 @@ class AsyncResilientTransport(AsyncDoor):
         self._owner = Owner(TaskRuntime(clock), policies, store, name, telemetry)
         super().__init__(transport, self._owner.engine)
 
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer ``request`` as its policy says."""
+        running_loop()
+        return await super().handle_async_request(request)
+
     async def __aenter__(self) -> Self:
         await self.transport.__aenter__()
         return self
@@ -160,6 +167,7 @@ class AsyncResilientTransport(AsyncDoor):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            await self.settle()
             await self.transport.__aexit__(exc_type, exc_value, traceback)
         finally:
             await self._owner.aclose()
@@ -167,6 +175,7 @@ class AsyncResilientTransport(AsyncDoor):
     async def aclose(self) -> None:
         """Close the transport and its cache."""
         try:
+            await self.settle()
             await self.transport.aclose()
         finally:
             await self._owner.aclose()

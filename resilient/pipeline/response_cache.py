@@ -32,6 +32,10 @@ from resilient.messages import Request, Response
 from resilient.outcome import Failure, is_failed_status
 from resilient.settings import put_seconds, settings
 
+LAST_RESORT = 0.5
+"""Seconds that a failed call waits for a store that did not answer at first."""
+GRACE = 0.02
+"""Seconds that a call may take past its deadline."""
 CREDENTIAL_HEADERS = ("authorization", "cookie", "x-api-key", "api-key")
 
 
@@ -165,6 +169,14 @@ class ResponseSlot:
     async def read(self) -> Entry | None:
         """The kept answer, unless this client could not decode it."""
         entry = await self._guard.get(self._key)
+        return None if entry is None else self._readable(entry)
+
+    async def read_again(self) -> Entry | None:
+        """The kept answer, if the store did not say at first; a call past its deadline waits for its grace only."""
+        if not self._guard.unsure:
+            return None
+        patience = min(LAST_RESORT, max(GRACE, self._call.time_left))
+        entry = await self._guard.get_patiently(self._key, patience)
         return None if entry is None else self._readable(entry)
 
     def _readable(self, entry: Entry) -> Entry | None:

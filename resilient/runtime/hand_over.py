@@ -11,6 +11,9 @@ from resilient.ports import Job
 
 T = TypeVar("T")
 
+PATIENCE = 2.0
+"""Seconds that whoever closes a client waits for what was abandoned."""
+
 
 class Leash:
     """By which an abandoned exchange is stopped, as soon as that does no harm.
@@ -80,6 +83,17 @@ class Exchanges:
         closing.add_done_callback(partial(self._wound_up, None))
 
     async def settle(self) -> None:
-        """Wait until everything that was abandoned is wound up."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait until everything that was abandoned on this loop is wound up; what takes too long is stopped.
+
+        It may wait for a connection that never comes about. Its pool is about to be closed, so stopping it does no
+        harm any more.
+        """
+        if not self._tasks:
+            return
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + PATIENCE
+        while tasks := [task for task in self._tasks if task.get_loop() is loop]:
+            if loop.time() >= ends:
+                for task in tasks:
+                    task.cancel()
+            await asyncio.wait(tasks, timeout=max(ends - loop.time(), 0.1))

@@ -83,7 +83,8 @@ def _traced(leash: Leash, trace: Any) -> Any:
     """A trace that tells ``leash`` when the connection works, beside the caller's own."""
 
     async def told(event: str, info: dict[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
+        # A proxy's CONNECT is a request too, but the connection is not there yet.
+        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             leash.works()
         if trace is not None:
             await trace(event, info)

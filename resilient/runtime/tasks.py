@@ -9,12 +9,27 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from resilient.errors import ConfigurationError
 from resilient.messages import Body
 from resilient.ports import Clock, Job
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.flight import Flights
 
 T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs here.
+
+    Raises:
+        ConfigurationError: none of asyncio's does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "an async client works on asyncio only, and none of its event loops runs here"
+        ) from None
 
 
 class TaskSignal:

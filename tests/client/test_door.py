@@ -13,12 +13,13 @@ import typing
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 import resilient
 from resilient import ConfigurationError, Policy, ResponseCache, options
 from resilient.testing import LocalServer
+
+from .both import Auth, Stream, Transport, library_of, raising, reply_to
 
 POLICIES = {
     "passthrough": Policy.passthrough(),
@@ -78,7 +79,7 @@ def result_of(outcome):
 # --- scripted exchanges ------------------------------------------------------------------------------------------
 
 
-class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+class Pieces(Stream):
     """A body as it comes from a network, in both colours."""
 
     def __init__(self, *pieces, error=None):
@@ -101,30 +102,26 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.closed += 1
 
 
-def streamed(*pieces, status=200, headers=(), error=None, **extensions):
+def streamed(request, *pieces, status=200, headers=(), error=None, **extensions):
+    """An answer whose body comes piece by piece, and may end in the library's error of the name ``error``."""
     fields = [("content-length", str(sum(map(len, pieces)))), *headers]
-    return httpx.Response(
+    broken = None if error is None else getattr(library_of(request), error)("cut")
+    return reply_to(
+        request,
         status,
         headers=fields,
-        stream=Pieces(*pieces, error=error),
+        stream=Pieces(*pieces, error=broken),
         extensions={"http_version": b"HTTP/1.1", **extensions},
     )
-
-
-def raising(error):
-    def handler(request):
-        raise error
-
-    return handler
 
 
 def hopping(request):
     hops = int(request.url.params.get("hops", 0))
     if not hops:
-        return streamed(b"there at last ", request.method.encode(), b" " + request.read())
+        return streamed(request, b"there at last ", request.method.encode(), b" " + request.read())
     status = int(request.url.params.get("status", 302))
     fields = [("location", f"/hop?hops={hops - 1}&status={status}"), ("set-cookie", f"hop{hops}=1")]
-    return streamed(b"moved", status=status, headers=fields)
+    return streamed(request, b"moved", status=status, headers=fields)
 
 
 def protected(request):
@@ -132,7 +129,7 @@ def protected(request):
     given = request.headers.get("authorization", "")
     if not given.startswith("Digest"):
         challenge = 'Digest realm="here", qop="auth", algorithm=SHA-256, nonce="7ypf", opaque="FQhe"'
-        return streamed(b"who are you", status=401, headers=[("www-authenticate", challenge)])
+        return streamed(request, b"who are you", status=401, headers=[("www-authenticate", challenge)])
     part = dict(re.findall(r'(\w+)="?([^",]+)"?', given))
 
     def hashed(text):
@@ -140,35 +137,35 @@ def protected(request):
 
     owner, asked = hashed("ann:here:secret"), hashed(f"{request.method}:{part['uri']}")
     right = hashed(f"{owner}:7ypf:{part['nc']}:{part['cnonce']}:auth:{asked}")
-    return streamed(b"welcome" if part["response"] == right else b"liar", status=200)
+    return streamed(request, b"welcome" if part["response"] == right else b"liar", status=200)
 
 
-class Refreshing(httpx.Auth):
+class Refreshing(Auth):
     """A custom flow: asks for a token, sends it, and asks anew after a 401."""
 
     requires_response_body = True
 
     def auth_flow(self, request):
-        answer = yield httpx.Request("POST", "https://auth.test/token", content=b"please")
-        request.headers["authorization"] = f"Bearer {answer.text}"
-        answer = yield request
-        if answer.status_code == 401:
+        token = yield type(request)("POST", "https://auth.test/token", content=b"please")
+        request.headers["authorization"] = f"Bearer {token.text}"
+        response = yield request
+        if response.status_code == 401:
             request.headers["authorization"] = "Bearer better"
             yield request
 
 
 def tokens(request):
     if request.url.host == "auth.test":
-        return streamed(b"stale")
+        return streamed(request, b"stale")
     good = request.headers["authorization"] == "Bearer better"
-    return streamed(b"in", status=200 if good else 401)
+    return streamed(request, b"in", status=200 if good else 401)
 
 
 def echo(request):
     """Tells what came: the method, the address, the fields, the body."""
     body = request.read()
     fields = [(name, value) for name, value in request.headers.raw if name.lower() != b"content-type"]
-    return httpx.Response(200, json={"m": request.method, "u": str(request.url), "h": str(fields), "b": body.hex()})
+    return reply_to(request, json={"m": request.method, "u": str(request.url), "h": str(fields), "b": body.hex()})
 
 
 async def async_echo(request):
@@ -181,29 +178,29 @@ BOUNDARY = {"content-type": "multipart/form-data; boundary=xyz"}
 
 # name: (what the transport does, options of the client, what is asked)
 EXCHANGES = {
-    "text": (lambda r: httpx.Response(200, text="grüß dich"), {}, {}),
-    "html": (lambda r: httpx.Response(200, html="<b>x</b>"), {}, {}),
-    "json": (lambda r: httpx.Response(200, json={"a": [1, None]}), {}, {}),
-    "extensions": (lambda r: httpx.Response(200, text="x", extensions={"http_version": b"HTTP/3", "own": 1}), {}, {}),
-    "nothing": (lambda r: httpx.Response(200), {}, {}),
-    "204": (lambda r: httpx.Response(204), {}, {}),
-    "404": (lambda r: httpx.Response(404, text="no"), {}, {}),
-    "500": (lambda r: httpx.Response(500, text="oh"), {}, {}),
-    "503": (lambda r: streamed(b"later", status=503, headers=[("retry-after", "0")]), {}, {}),
-    "odd status": (lambda r: streamed(b"?", status=299, reason_phrase=b"Fine By Me"), {}, {}),
-    "http/2": (lambda r: httpx.Response(200, stream=Pieces(b"2"), extensions={"http_version": b"HTTP/2"}), {}, {}),
-    "pieces": (lambda r: streamed(b"one", b"", b"two"), {}, {}),
-    "no length": (lambda r: httpx.Response(200, stream=Pieces(b"until the end")), {}, {}),
-    "gzip at birth": (lambda r: httpx.Response(200, content=PACKED, headers={"content-encoding": "gzip"}), {}, {}),
-    "gzip": (lambda r: streamed(PACKED[:9], PACKED[9:], headers=[("content-encoding", "gzip")]), {}, {}),
-    "deflate": (lambda r: streamed(zlib.compress(b"x"), headers=[("content-encoding", "deflate")]), {}, {}),
-    "unknown coding": (lambda r: streamed(b"x", headers=[("content-encoding", "rot13")]), {}, {}),
-    "bad gzip": (lambda r: streamed(b"no gzip", headers=[("content-encoding", "gzip")]), {}, {}),
-    "charset": (lambda r: streamed(b"\xfc", headers=[("content-type", "text/plain; charset=latin-1")]), {}, {}),
-    "encoding": (lambda r: streamed(b"\xfc"), {"default_encoding": "latin-1"}, {}),
-    "guessed": (lambda r: streamed(b"\xfc"), {"default_encoding": lambda content: "latin-1"}, {}),
-    "twice": (lambda r: streamed(b"", headers=[("x", "1"), ("X", "2"), ("Link", '</n>; rel="next"')]), {}, {}),
-    "cookies": (lambda r: streamed(b"", headers=[("set-cookie", "a=1"), ("set-cookie", "b=2; path=/")]), {}, {}),
+    "text": (lambda r: reply_to(r, text="grüß dich"), {}, {}),
+    "html": (lambda r: reply_to(r, html="<b>x</b>"), {}, {}),
+    "json": (lambda r: reply_to(r, json={"a": [1, None]}), {}, {}),
+    "extensions": (lambda r: reply_to(r, text="x", extensions={"http_version": b"HTTP/3", "own": 1}), {}, {}),
+    "nothing": (reply_to, {}, {}),
+    "204": (lambda r: reply_to(r, 204), {}, {}),
+    "404": (lambda r: reply_to(r, 404, text="no"), {}, {}),
+    "500": (lambda r: reply_to(r, 500, text="oh"), {}, {}),
+    "503": (lambda r: streamed(r, b"later", status=503, headers=[("retry-after", "0")]), {}, {}),
+    "odd status": (lambda r: streamed(r, b"?", status=299, reason_phrase=b"Fine By Me"), {}, {}),
+    "http/2": (lambda r: reply_to(r, stream=Pieces(b"2"), extensions={"http_version": b"HTTP/2"}), {}, {}),
+    "pieces": (lambda r: streamed(r, b"one", b"", b"two"), {}, {}),
+    "no length": (lambda r: reply_to(r, stream=Pieces(b"until the end")), {}, {}),
+    "gzip at birth": (lambda r: reply_to(r, content=PACKED, headers={"content-encoding": "gzip"}), {}, {}),
+    "gzip": (lambda r: streamed(r, PACKED[:9], PACKED[9:], headers=[("content-encoding", "gzip")]), {}, {}),
+    "deflate": (lambda r: streamed(r, zlib.compress(b"x"), headers=[("content-encoding", "deflate")]), {}, {}),
+    "unknown coding": (lambda r: streamed(r, b"x", headers=[("content-encoding", "rot13")]), {}, {}),
+    "bad gzip": (lambda r: streamed(r, b"no gzip", headers=[("content-encoding", "gzip")]), {}, {}),
+    "charset": (lambda r: streamed(r, b"\xfc", headers=[("content-type", "text/plain; charset=latin-1")]), {}, {}),
+    "encoding": (lambda r: streamed(r, b"\xfc"), {"default_encoding": "latin-1"}, {}),
+    "guessed": (lambda r: streamed(r, b"\xfc"), {"default_encoding": lambda content: "latin-1"}, {}),
+    "twice": (lambda r: streamed(r, b"", headers=[("x", "1"), ("X", "2"), ("Link", '</n>; rel="next"')]), {}, {}),
+    "cookies": (lambda r: streamed(r, b"", headers=[("set-cookie", "a=1"), ("set-cookie", "b=2; path=/")]), {}, {}),
     "redirect": (hopping, {}, {"url": "/hop?hops=2", "follow_redirects": True}),
     "redirect 303": (
         hopping,
@@ -218,19 +215,19 @@ EXCHANGES = {
     "redirect, not followed": (hopping, {}, {"url": "/hop?hops=2"}),
     "too many redirects": (hopping, {"max_redirects": 3}, {"url": "/hop?hops=9", "follow_redirects": True}),
     "redirect to nowhere": (
-        lambda r: httpx.Response(302, headers={"location": "https://[nowhere"}),
+        lambda r: reply_to(r, 302, headers={"location": "https://[nowhere"}),
         {},
         {"follow_redirects": True},
     ),
-    "connect error": (raising(httpx.ConnectError("refused")), {}, {}),
-    "read error": (raising(httpx.ReadError("reset")), {}, {"method": "POST"}),
-    "read timeout": (raising(httpx.ReadTimeout("slow")), {}, {"method": "POST"}),
-    "pool timeout": (raising(httpx.PoolTimeout("")), {}, {}),
-    "protocol error": (raising(httpx.RemoteProtocolError("what")), {}, {"method": "PATCH"}),
-    "unsupported": (raising(httpx.UnsupportedProtocol("ftp")), {}, {}),
+    "connect error": (raising("ConnectError", "refused"), {}, {}),
+    "read error": (raising("ReadError", "reset"), {}, {"method": "POST"}),
+    "read timeout": (raising("ReadTimeout", "slow"), {}, {"method": "POST"}),
+    "pool timeout": (raising("PoolTimeout", ""), {}, {}),
+    "protocol error": (raising("RemoteProtocolError", "what"), {}, {"method": "PATCH"}),
+    "unsupported": (raising("UnsupportedProtocol", "ftp"), {}, {}),
     "bug": (raising(ValueError("a bug")), {}, {}),
-    "body breaks": (lambda r: streamed(b"half", error=httpx.ReadError("cut")), {}, {"method": "POST"}),
-    "bad address": (lambda r: httpx.Response(200), {}, {"url": "https://exa mple/"}),
+    "body breaks": (lambda r: streamed(r, b"half", error="ReadError"), {}, {"method": "POST"}),
+    "bad address": (reply_to, {}, {"url": "https://exa mple/"}),
     "content": (echo, {}, {"method": "POST", "content": b"bytes"}),
     "body as json": (echo, {}, {"method": "PUT", "json": {"a": 1}}),
     "form": (echo, {}, {"method": "POST", "data": {"a": "1", "b": ["2", "3"]}}),
@@ -240,12 +237,12 @@ EXCHANGES = {
     "elsewhere": (echo, {}, {"url": "http://other.test:8080/a%2Fb?q=%26#part"}),
     "userinfo": (echo, {}, {"url": "https://ann:secret@api.test/"}),
     "basic": (echo, {"auth": ("ann", "secret")}, {}),
-    "digest": (protected, {"auth": httpx.DigestAuth("ann", "secret")}, {}),
-    "wrong digest": (protected, {"auth": httpx.DigestAuth("ann", "guess")}, {}),
+    "digest": (protected, lambda http: {"auth": http.DigestAuth("ann", "secret")}, {}),
+    "wrong digest": (protected, lambda http: {"auth": http.DigestAuth("ann", "guess")}, {}),
     "flow": (tokens, {"auth": Refreshing()}, {}),
     "function as auth": (echo, {"auth": lambda r: r.headers.update({"x-key": "k"}) or r}, {}),
     "options": (echo, {}, {"timeout": 3, "extensions": {"trace": None, "sni_hostname": "x"}}),
-    "head": (lambda r: httpx.Response(200, headers={"content-length": "10"}), {}, {"method": "HEAD"}),
+    "head": (lambda r: reply_to(r, headers={"content-length": "10"}), {}, {"method": "HEAD"}),
     "own method": (echo, {}, {"method": "brew"}),
 }
 
@@ -265,8 +262,10 @@ def test_an_exchange_looks_as_through_the_library_itself(world, plain, name, pol
     Also under the standard policy, where retries end in the very same error or answer; and on a cache's miss.
     """
     handler, given, asked = EXCHANGES[name]
-    expected = plain(httpx.MockTransport(handler), **copy.deepcopy(given)).outcome(**asked)
-    got = world.client(httpx.MockTransport(handler), POLICIES[policy], **copy.deepcopy(given)).outcome(**asked)
+    if callable(given):
+        given = given(world.http)
+    expected = plain(world.http.MockTransport(handler), **copy.deepcopy(given)).outcome(**asked)
+    got = world.client(world.http.MockTransport(handler), POLICIES[policy], **copy.deepcopy(given)).outcome(**asked)
     assert result_of(got) == result_of(expected)
 
 
@@ -285,13 +284,13 @@ def test_a_stream_looks_as_through_the_library_itself(world, plain, name, policy
                 found += list(getattr(response, f"iter_{way}")())
             else:
                 found += [piece async for piece in getattr(response, f"aiter_{way}")()]
-        except httpx.HTTPError as error:
+        except world.http.HTTPError as error:
             found += [type(error), str(error)]
         await caller.close(response)
         return [*found, response.is_closed, response.num_bytes_downloaded, response.headers.raw]
 
-    expected = world.do(lambda: pieces(plain(httpx.MockTransport(handler))))
-    assert world.do(lambda: pieces(world.client(httpx.MockTransport(handler), POLICIES[policy]))) == expected
+    expected = world.do(lambda: pieces(plain(world.http.MockTransport(handler))))
+    assert world.do(lambda: pieces(world.client(world.http.MockTransport(handler), POLICIES[policy]))) == expected
 
 
 # --- the caller's own objects ------------------------------------------------------------------------------------
@@ -315,7 +314,7 @@ def sent(world, client, request, **options):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_answer_belongs_to_the_callers_own_request(world, policy):
     """``response.request is request``, with nothing of ours in it: neither extensions, nor fields."""
-    client = world.client(httpx.MockTransport(hopping), POLICIES[policy]).client
+    client = world.client(world.http.MockTransport(hopping), POLICIES[policy]).client
     asked = options(idempotency_key="k", deadline="3s")
     request = client.build_request("GET", "/hop?hops=1", extensions=asked)
     before = {**vars(request), "headers": list(request.headers.raw), "extensions": dict(request.extensions)}
@@ -330,16 +329,16 @@ def test_the_answer_belongs_to_the_callers_own_request(world, policy):
 
 def test_a_raw_request_gets_the_same_extensions_as_through_the_library(world, plain):
     """httpx puts the client's timeout into a request that has none; nothing else is left in it."""
-    reference, request = httpx.Request("GET", "https://api.test/"), httpx.Request("GET", "https://api.test/")
-    sent(world, plain(httpx.MockTransport(echo)).client, reference)
-    sent(world, world.client(httpx.MockTransport(echo)).client, request)
+    reference, request = world.http.Request("GET", "https://api.test/"), world.http.Request("GET", "https://api.test/")
+    sent(world, plain(world.http.MockTransport(echo)).client, reference)
+    sent(world, world.client(world.http.MockTransport(echo)).client, request)
     assert request.extensions == reference.extensions
     assert vars(request).keys() == vars(reference).keys()
 
 
 def test_a_redirect_that_is_not_followed_can_be_sent_by_anybody(world):
     """The next request carries nothing of the call that it came from: sent again it is a call of its own."""
-    caller = world.client(httpx.MockTransport(hopping))
+    caller = world.client(world.http.MockTransport(hopping))
     first = caller.get("/hop?hops=1")
     assert set(first.next_request.extensions) == {"timeout"}
     second = sent(world, caller.client, first.next_request)
@@ -349,9 +348,9 @@ def test_a_redirect_that_is_not_followed_can_be_sent_by_anybody(world):
 
 def test_the_error_names_the_callers_own_request(world):
     """The request in an error is the one that was sent, and has nothing of ours in it."""
-    client = world.client(httpx.MockTransport(raising(httpx.ConnectError("no")))).client
+    client = world.client(world.http.MockTransport(raising("ConnectError", "no"))).client
     request = client.build_request("GET", "/")
-    with pytest.raises(httpx.ConnectError) as caught:
+    with pytest.raises(world.http.ConnectError) as caught:
         sent(world, client, request)
     assert caught.value.request is request
     assert set(request.extensions) == {"timeout"}
@@ -359,9 +358,9 @@ def test_the_error_names_the_callers_own_request(world):
 
 def test_an_error_after_a_redirect_has_nothing_of_ours_either(world):
     """Its request is one that the library made on the way."""
-    caller = world.client(httpx.MockTransport(hopping), max_redirects=1)
+    caller = world.client(world.http.MockTransport(hopping), max_redirects=1)
     error = caller.outcome("GET", "/hop?hops=5", follow_redirects=True)
-    assert isinstance(error, httpx.TooManyRedirects)
+    assert isinstance(error, world.http.TooManyRedirects)
     assert set(error.request.extensions) == {"timeout"}
 
 
@@ -390,8 +389,8 @@ def test_hooks_see_each_hop_and_may_change_it(world, plain):
 
     expected, got = [], []
     for caller, log in (
-        (plain(httpx.MockTransport(hopping), event_hooks=hooks(expected)), expected),
-        (world.client(httpx.MockTransport(hopping), event_hooks=hooks(got)), got),
+        (plain(world.http.MockTransport(hopping), event_hooks=hooks(expected)), expected),
+        (world.client(world.http.MockTransport(hopping), event_hooks=hooks(got)), got),
     ):
         request = caller.client.build_request("GET", "/hop?hops=2")
         response = sent(world, caller.client, request, follow_redirects=True)
@@ -405,29 +404,29 @@ def test_cookies_are_kept_and_sent_as_by_the_library(world, plain):
     def handler(request):
         seen = request.headers.get("cookie", "")
         if request.url.path == "/set":
-            return streamed(b"", status=302, headers=[("location", "/see"), ("set-cookie", "id=7; Path=/")])
-        return streamed(seen.encode())
+            return streamed(request, b"", status=302, headers=[("location", "/see"), ("set-cookie", "id=7; Path=/")])
+        return streamed(request, seen.encode())
 
     def visit(caller):
         texts = [caller.get(url, follow_redirects=True).text for url in ("/see", "/set", "/see")]
         caller.client.cookies.set("more", "1")
         return [*texts, caller.get("/see").text, dict(caller.client.cookies)]
 
-    assert visit(world.client(httpx.MockTransport(handler))) == visit(plain(httpx.MockTransport(handler)))
+    assert visit(world.client(world.http.MockTransport(handler))) == visit(plain(world.http.MockTransport(handler)))
 
 
 # --- many at once ------------------------------------------------------------------------------------------------
 
 
-def test_one_request_object_may_be_sent_by_many_threads_at_once():
+def test_one_request_object_may_be_sent_by_many_threads_at_once(family):
     """Each call has a journey of its own, and the request nothing of ours at the end."""
     barrier = threading.Barrier(16)
 
     def handler(request):
         barrier.wait(10)
-        return streamed(b"ok")
+        return streamed(request, b"ok")
 
-    with resilient.ResilientClient(transport=httpx.MockTransport(handler)) as client:
+    with family.door.ResilientClient(transport=family.http.MockTransport(handler)) as client:
         request = client.build_request("GET", "https://api.test/")
         with ThreadPoolExecutor(16) as pool:
             responses = list(pool.map(lambda _: client.send(request), range(16)))
@@ -438,15 +437,15 @@ def test_one_request_object_may_be_sent_by_many_threads_at_once():
     assert set(request.extensions) == {"timeout"}
 
 
-def test_one_request_object_may_be_sent_by_many_tasks_at_once():
+def test_one_request_object_may_be_sent_by_many_tasks_at_once(family):
     """The same for tasks."""
 
     async def handler(request):
         await asyncio.sleep(0.01)
-        return streamed(b"ok")
+        return streamed(request, b"ok")
 
     async def main():
-        async with resilient.AsyncResilientClient(transport=httpx.MockTransport(handler)) as client:
+        async with family.door.AsyncResilientClient(transport=family.http.MockTransport(handler)) as client:
             request = client.build_request("GET", "https://api.test/")
             responses = await asyncio.gather(*(client.send(request) for _ in range(50)))
         assert len({id(response.extensions["resilient"]) for response in responses}) == 50
@@ -465,8 +464,8 @@ def test_one_request_object_may_be_sent_by_many_tasks_at_once():
 def test_a_mock_may_answer_the_same_object_many_times(world, policy, coding):
     """Mocks answer with bodies that were read at their birth; each call gets a whole answer of its own."""
     headers = {} if coding is None else {"content-encoding": coding}
-    answer = httpx.Response(200, content=PACKED if coding else b"packed " * 50, headers=headers)
-    caller = world.client(httpx.MockTransport(lambda request: answer), POLICIES[policy])
+    answer = world.http.Response(200, content=PACKED if coding else b"packed " * 50, headers=headers)
+    caller = world.client(world.http.MockTransport(lambda request: answer), POLICIES[policy])
     answers = [caller.get(f"/{number}") for number in range(3)]
     assert [one.content for one in answers] == [b"packed " * 50] * 3
     assert len({id(one.extensions["resilient"]) for one in answers}) == 3
@@ -479,11 +478,11 @@ def test_a_consumed_answer_is_accepted(world, policy):
     """Recorders read the body before they hand the answer over; it is decoded then, and not decoded again."""
 
     def handler(request):
-        answer = httpx.Response(200, stream=Pieces(PACKED), headers={"content-encoding": "gzip"})
+        answer = world.http.Response(200, stream=Pieces(PACKED), headers={"content-encoding": "gzip"})
         answer.read()
         return answer
 
-    caller = world.client(httpx.MockTransport(handler), POLICIES[policy])
+    caller = world.client(world.http.MockTransport(handler), POLICIES[policy])
     assert [caller.get().content for _ in range(2)] == [b"packed " * 50] * 2
 
 
@@ -499,7 +498,7 @@ def test_an_app_may_be_the_transport(world):
         await send({"type": "http.response.body", "body": b"path ", "more_body": True})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
-    transport = world.choose(lambda: httpx.WSGITransport(app), lambda: httpx.ASGITransport(asgi))()
+    transport = world.choose(lambda: world.http.WSGITransport(app), lambda: world.http.ASGITransport(asgi))()
     for policy in POLICIES.values():
         assert world.client(transport, policy).get("/hello").text == "path /hello"
 
@@ -508,12 +507,12 @@ def test_a_transport_that_cannot_be_hashed_is_no_problem(world):
     """A dataclass, for example."""
 
     @dataclasses.dataclass
-    class Recorder(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    class Recorder(Transport):
         seen: list
 
         def handle_request(self, request):
             self.seen.append(str(request.url))
-            return streamed(b"ok")
+            return streamed(request, b"ok")
 
         async def handle_async_request(self, request):
             return self.handle_request(request)
@@ -527,7 +526,7 @@ def test_each_mount_goes_through_the_policies(world):
     """Whatever transport the library chooses for an address, it is behind the door, and the base one too."""
 
     def named(name):
-        return httpx.MockTransport(lambda request: streamed(name.encode()))
+        return world.http.MockTransport(lambda request: streamed(request, name.encode()))
 
     mounts = {"https://one.test": named("one"), "all://*.two.test": named("two"), "https://none.test": None}
     caller = world.client(named("base"), mounts=mounts)
@@ -542,17 +541,17 @@ def test_each_mount_goes_through_the_policies(world):
         assert [attempt.status for attempt in answer.extensions["resilient"].attempts] == [200]
 
 
-class Lifelike(httpx.BaseTransport, httpx.AsyncBaseTransport):
+class Lifelike(Transport):
     """Counts what happens to it."""
 
     def __init__(self, error=None):
         self.log, self.error = [], error
 
     def handle_request(self, request):
-        return streamed(b"ok")
+        return streamed(request, b"ok")
 
     async def handle_async_request(self, request):
-        return streamed(b"ok")
+        return streamed(request, b"ok")
 
     def __enter__(self):
         self.log.append("enter")
@@ -612,9 +611,9 @@ def test_a_transport_of_ours_makes_each_request_a_call(world, family, origin):
 # --- the machine's own network -----------------------------------------------------------------------------------
 
 
-def test_a_real_pool_is_used_as_by_the_library():
+def test_a_real_pool_is_used_as_by_the_library(family):
     """Blocking: twenty calls over one connection, each body given back, streams and retries too."""
-    with LocalServer() as server, resilient.ResilientClient(base_url=server.url) as client:
+    with LocalServer() as server, family.door.ResilientClient(base_url=server.url) as client:
         server.answers(503, times=1)
         for number in range(18):
             assert client.post("/", content=b"x").status_code in {200, 503}
@@ -624,11 +623,11 @@ def test_a_real_pool_is_used_as_by_the_library():
     assert server.open_connections == 0
 
 
-def test_a_real_pool_is_used_as_by_the_library_in_tasks():
+def test_a_real_pool_is_used_as_by_the_library_in_tasks(family):
     """The same for tasks."""
 
     async def main(url):
-        async with resilient.AsyncResilientClient(base_url=url) as client:
+        async with family.door.AsyncResilientClient(base_url=url) as client:
             for number in range(18):
                 assert (await client.post("/", content=b"x")).status_code in {200, 503}
                 async with client.stream("GET", f"/{number}") as response:
@@ -640,19 +639,19 @@ def test_a_real_pool_is_used_as_by_the_library_in_tasks():
         assert server.connections == 1
 
 
-def test_a_proxy_from_the_environment_is_used(monkeypatch):
+def test_a_proxy_from_the_environment_is_used(family, monkeypatch):
     """httpx reads the environment; what it finds is behind the door."""
     with LocalServer() as server:
         monkeypatch.setenv("HTTP_PROXY", server.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         server.answers(503, times=1)
-        with resilient.ResilientClient() as client:
+        with family.door.ResilientClient() as client:
             response = client.get("http://nowhere.test/path")
         assert response.status_code == 200
         assert len(response.extensions["resilient"].attempts) == 2
         assert {one.headers["host"] for one in server.requests} == {"nowhere.test"}
-        with resilient.ResilientClient(trust_env=False) as client, pytest.raises(httpx.ConnectError):
+        with family.door.ResilientClient(trust_env=False) as client, pytest.raises(family.http.ConnectError):
             client.get("http://nowhere.invalid/", extensions=options(deadline="500ms"))
 
 
@@ -664,9 +663,9 @@ def phases(world, policy=None, client_options=None, **asked):
 
     def handler(request):
         seen.append(request.extensions.get("timeout"))
-        return streamed(b"ok")
+        return streamed(request, b"ok")
 
-    world.client(httpx.MockTransport(handler), policy, **(client_options or {})).get(**asked)
+    world.client(world.http.MockTransport(handler), policy, **(client_options or {})).get(**asked)
     return seen[0]
 
 
@@ -680,14 +679,24 @@ def test_the_librarys_default_timeout_is_replaced_by_the_policies_times(world):
 
 def test_under_passthrough_the_librarys_default_timeout_is_kept(world):
     """Nothing at all is replaced."""
-    assert phases(world, Policy.passthrough()) == httpx.Timeout(5.0).as_dict()
+    assert phases(world, Policy.passthrough()) == world.http.Timeout(5.0).as_dict()
 
 
-@pytest.mark.parametrize("given", [3.0, 600.0, httpx.Timeout(7.0, connect=1.0), httpx.Timeout(5.0), None])
+GIVEN = {
+    "three seconds": lambda http: 3.0,
+    "ten minutes": lambda http: 600.0,
+    "by phases": lambda http: http.Timeout(7.0, connect=1.0),
+    "as the default": lambda http: http.Timeout(5.0),
+    "none": lambda http: None,
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize("policy", [Policy.standard(), Policy.passthrough()])
-def test_a_timeout_that_is_given_is_kept(world, policy, given):
+def test_a_timeout_that_is_given_is_kept(world, policy, name):
     """By the client or with one request, also where it equals the default: a default of ours never undercuts it."""
-    expected = httpx.Timeout(given).as_dict()
+    given = GIVEN[name](world.http)
+    expected = world.http.Timeout(given).as_dict()
     about = expected if given is None else pytest.approx(expected, rel=0.05)
     assert phases(world, policy, {"timeout": given}) == about
     assert phases(world, policy, timeout=given) == about
@@ -697,22 +706,27 @@ def test_a_timeout_that_is_given_is_kept(world, policy, given):
 def test_a_raw_request_has_the_policies_times_too(world):
     """One that the client did not build; httpx would give it the client's timeout."""
     seen = []
-    handler = httpx.MockTransport(lambda request: seen.append(request.extensions["timeout"]["read"]) or streamed(b""))
-    sent(world, world.client(handler).client, httpx.Request("GET", "https://api.test/"))
-    sent(world, world.client(handler, timeout=3.0).client, httpx.Request("GET", "https://api.test/"))
+
+    def see(request):
+        seen.append(request.extensions["timeout"]["read"])
+        return streamed(request, b"")
+
+    handler = world.http.MockTransport(see)
+    sent(world, world.client(handler).client, world.http.Request("GET", "https://api.test/"))
+    sent(world, world.client(handler, timeout=3.0).client, world.http.Request("GET", "https://api.test/"))
     assert seen == [10.0, 3.0]
 
 
 def test_the_clients_timeout_shows_what_was_given(world, origin):
     """SDKs compare it with the default to find out whether anybody chose one."""
     client = world.client(origin).client
-    assert client.timeout == httpx.Timeout(5.0)
-    assert httpx.Timeout(5.0) == client.timeout
+    assert client.timeout == world.http.Timeout(5.0)
+    assert world.http.Timeout(5.0) == client.timeout
     assert repr(client.timeout) == "Timeout(timeout=5.0)"
-    assert world.client(origin, timeout=2).client.timeout != httpx.Timeout(5.0)
-    assert world.client(origin, timeout=None).client.timeout == httpx.Timeout(None)
+    assert world.client(origin, timeout=2).client.timeout != world.http.Timeout(5.0)
+    assert world.client(origin, timeout=None).client.timeout == world.http.Timeout(None)
     client.timeout = 30
-    assert client.timeout == httpx.Timeout(30)
+    assert client.timeout == world.http.Timeout(30)
     assert client.build_request("GET", "/").extensions["timeout"]["read"] == 30
 
 

@@ -62,7 +62,7 @@ def test_an_error_is_ours_and_the_librarys_at_once(world, name, error):
         assert isinstance(error, kind)
     for kind in (OURS[name][2], "TransportError", "RequestError", "HTTPError"):
         assert isinstance(error, getattr(world.http, kind))
-    assert type(error).__module__ == f"resilient.{world.http.__name__}.errors"
+    assert type(error).__module__ == f"{world.family.door.__name__}.errors"
 
 
 def test_an_error_carries_its_data_its_request_and_its_journey(name, error):

@@ -1,6 +1,5 @@
 """The journey: what happened to one call, and only to that one."""
 
-import httpx
 import pytest
 
 import resilient
@@ -68,7 +67,7 @@ def test_rounds_of_authentication_share_the_journey_of_their_call(world, origin)
         return resilient.testing.Reply(status=401, headers=challenge)
 
     origin.behaves(behave)
-    answer = world.client(origin, auth=httpx.DigestAuth("ann", "secret")).get()
+    answer = world.client(origin, auth=world.http.DigestAuth("ann", "secret")).get()
     assert [one.status for one in journey_of(answer).attempts] == [401, 200]
     assert journey_of(answer.history[0]) is journey_of(answer)
 
@@ -77,9 +76,9 @@ def test_requests_that_an_authentication_makes_itself_are_calls_of_their_own(wor
     """A token fetched on the way: its retries, its deadline and its story are not those of the call."""
     heard = []
 
-    class Fetching(httpx.Auth):
+    class Fetching(world.http.Auth):
         def auth_flow(self, request):
-            token = yield httpx.Request("GET", "https://auth.test/token")
+            token = yield world.http.Request("GET", "https://auth.test/token")
             request.headers["authorization"] = f"Bearer {token.status_code}"
             yield request
 

@@ -8,7 +8,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 import resilient
@@ -20,6 +19,8 @@ from resilient.pipeline.response_cache import MAX_BODY
 from resilient.ports import StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
+
+from .both import Stream, reply_to
 
 SIMPLE = Policy(cache=ResponseCache(ttl="1m"))
 FAILOVER = Policy(cache=ResponseCache.failover(ttl="1h"), retry=Retry(max_attempts=1), breaker=None)
@@ -232,7 +233,7 @@ LIES = {
 }
 
 
-class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+class Pieces(Stream):
     def __init__(self, pieces):
         self.pieces = pieces
 
@@ -253,9 +254,9 @@ def test_a_body_whose_length_is_not_sure_is_not_kept(world, name, stream):
 
     def handler(request):
         sent.append(request)
-        return httpx.Response(200, headers=lie["headers"], stream=Pieces(lie["stream"]))
+        return reply_to(request, headers=lie["headers"], stream=Pieces(lie["stream"]))
 
-    caller = world.client(httpx.MockTransport(handler), SIMPLE)
+    caller = world.client(world.http.MockTransport(handler), SIMPLE)
 
     async def script():
         response = await caller.ask(stream=stream)
@@ -277,9 +278,9 @@ def test_a_body_whose_end_is_marked_is_kept_without_a_length(world, framing):
 
     def handler(request):
         sent.append(request)
-        return httpx.Response(200, stream=Pieces([b"abc"]), **framing)
+        return reply_to(request, stream=Pieces([b"abc"]), **framing)
 
-    caller = world.client(httpx.MockTransport(handler), SIMPLE)
+    caller = world.client(world.http.MockTransport(handler), SIMPLE)
     first, second = caller.get(), caller.get()
     assert (len(sent), cache_of(second), second.content) == (1, "hit", b"abc")
     assert "transfer-encoding" not in second.headers
@@ -289,7 +290,7 @@ def test_a_body_whose_end_is_marked_is_kept_without_a_length(world, framing):
 def test_the_words_beside_the_status_are_kept(world):
     """And the version of HTTP."""
     said = {"http_version": b"HTTP/2", "reason_phrase": b"Fine By Me", "network_stream": object()}
-    handler = httpx.MockTransport(lambda request: httpx.Response(200, stream=Pieces([b"abc"]), extensions=said))
+    handler = world.http.MockTransport(lambda request: reply_to(request, stream=Pieces([b"abc"]), extensions=said))
     caller = world.client(handler, SIMPLE)
     caller.get()
     hit = caller.get()
@@ -487,7 +488,7 @@ def test_fifty_who_miss_at_once_make_one_call(world, origin):
     assert world.now == 2
 
 
-def test_threads_that_miss_at_once_make_one_call():
+def test_threads_that_miss_at_once_make_one_call(family):
     """Real ones, all in the cache before the first answer comes."""
     sent, entered = [], threading.Barrier(21)
 
@@ -495,7 +496,7 @@ def test_threads_that_miss_at_once_make_one_call():
         sent.append(request)
         entered.wait(10)
         time.sleep(0.05)
-        return httpx.Response(200, text="rates")
+        return reply_to(request, text="rates")
 
     def ask(number):
         if number:
@@ -503,7 +504,7 @@ def test_threads_that_miss_at_once_make_one_call():
         return client.get("https://api.test/").text
 
     with (
-        resilient.ResilientClient(transport=httpx.MockTransport(handler), policies=SIMPLE) as client,
+        family.door.ResilientClient(transport=family.http.MockTransport(handler), policies=SIMPLE) as client,
         ThreadPoolExecutor(21) as pool,
     ):
         assert list(pool.map(ask, range(21))) == ["rates"] * 21
@@ -779,8 +780,8 @@ def test_no_answer_stands_in_for_a_bug(world, origin):
     origin.behaves(lambda *_: ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
         caller.get()
-    origin.behaves(lambda *_: httpx.UnsupportedProtocol("never"))
-    with pytest.raises(httpx.UnsupportedProtocol):
+    origin.behaves(lambda *_: world.http.UnsupportedProtocol("never"))
+    with pytest.raises(world.http.UnsupportedProtocol):
         caller.get()
 
 
@@ -983,8 +984,8 @@ def test_a_body_that_is_too_long_to_be_kept_is_not_held(world):
     length = str(40 * (MAX_BODY // 16))
     peaks = []
     caller = world.client(
-        httpx.MockTransport(
-            lambda request: httpx.Response(200, headers={"content-length": length}, stream=Pieces(pieces()))
+        world.http.MockTransport(
+            lambda request: reply_to(request, headers={"content-length": length}, stream=Pieces(pieces()))
         ),
         SIMPLE,
     )
@@ -1024,7 +1025,7 @@ def test_clients_that_share_no_cache_share_no_answers(world, origin):
 
 def test_one_client_may_live_through_several_event_loops(family):
     """Nothing of it is bound to the first one."""
-    handler = httpx.MockTransport(lambda request: httpx.Response(200, text="x"))
+    handler = family.http.MockTransport(lambda request: reply_to(request, text="x"))
     client = family.door.AsyncResilientClient(transport=handler, policies=SIMPLE)
 
     async def main():
@@ -1054,7 +1055,7 @@ def test_a_file_keeps_answers_longer_than_a_client_lives(family, colour, tmp_pat
     """The store on disk, opened again: in real time, since it has threads of its own."""
     url = f"disk://{tmp_path}/cache?write_wait=30s&busy_timeout=30s"
     patient = Policy(cache=ResponseCache(ttl="1m", store_budget=None))
-    given = {"transport": httpx.MockTransport(lambda request: httpx.Response(200, text="x")), "policies": patient}
+    given = {"transport": family.http.MockTransport(lambda request: reply_to(request, text="x")), "policies": patient}
 
     async def main():
         async with family.door.AsyncResilientClient(store=url, **given) as client:
@@ -1069,14 +1070,16 @@ def test_a_file_keeps_answers_longer_than_a_client_lives(family, colour, tmp_pat
     assert [cache_of(once()) for _ in range(2)] == ["miss", "hit"]
 
 
-def test_no_secret_is_in_the_files_nor_in_the_logs(tmp_path, caplog):
+def test_no_secret_is_in_the_files_nor_in_the_logs(family, tmp_path, caplog):
     """Of a store on disk: neither the credentials, nor the query, nor the user of an address, nor a cookie."""
-    answer = httpx.Response(200, text="public", headers={"set-cookie": "id=t0ken"})
+    public = {"text": "public", "headers": {"set-cookie": "id=t0ken"}}
     secret = {"authorization": "Bearer t0ken", "cookie": "id=t0ken", "x-api-key": "t0ken"}
     with (
         caplog.at_level(logging.DEBUG, logger="resilient"),
-        resilient.ResilientClient(
-            transport=httpx.MockTransport(lambda request: answer), policies=SIMPLE, store=f"disk://{tmp_path}/cache"
+        family.door.ResilientClient(
+            transport=family.http.MockTransport(lambda request: reply_to(request, **public)),
+            policies=Policy(cache=ResponseCache(ttl="1m", store_budget=None)),
+            store=f"disk://{tmp_path}/cache?write_wait=30s&busy_timeout=30s",
         ) as client,
     ):
         for _ in range(2):

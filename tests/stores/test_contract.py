@@ -200,10 +200,12 @@ def test_long_keys_stay_apart_and_keep_their_beginning(store, make, letter):
     assert store.get(one) is None
 
 
+@pytest.mark.parametrize("store", ["blocking"], indirect=True)
 def test_threads_do_not_hurt_each_other(store, make):
-    """Eight threads write, read and delete their own keys and one in common; nobody sees another's value."""
-    if store.tasks:
-        pytest.skip("a loop belongs to one thread; see the test of many loops")
+    """Eight threads write, read and delete their own keys and one in common; nobody sees another's value.
+
+    A loop belongs to one thread; for tasks there is the test of many loops.
+    """
 
     def work(name):
         for number in range(40):

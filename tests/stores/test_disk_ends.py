@@ -7,8 +7,8 @@ import pytest
 from resilient.runtime.clock import SystemClock
 
 NEVER_IDLE = """
-from resilient_adapters.sqlite import readers, writer
-readers.IDLE = writer.IDLE = 3600.0
+from resilient_adapters.sqlite import writer
+writer.IDLE = 3600.0
 """
 
 FORGOTTEN = {
@@ -36,6 +36,46 @@ loop = asyncio.new_event_loop()
 loop.run_until_complete(start())
 loop.close()
 reading.close()
+""",
+    "a loop closed while aiosqlite reads": """
+from resilient_adapters.sqlite.handle import Handle
+store.blocking.set("k", entry(b"v"))
+fetch, gate, reads = Handle.fetch, threading.Event(), threading.Event()
+Handle.fetch = lambda *args: (reads.set(), gate.wait(), fetch(*args))[2]
+loop = asyncio.new_event_loop()
+reading = loop.create_task(store.tasks.get("k"))
+while not reads.is_set():
+    loop.run_until_complete(asyncio.sleep(0.001))
+reading.cancel()
+loop.run_until_complete(asyncio.wait([reading]))
+loop.close()
+(thread,) = [thread for thread in threading.enumerate() if thread.name == "resilient-disk-reader"]
+gate.set()
+thread.join()
+""",
+    "a loop that is never closed": """
+store.blocking.set("k", entry(b"v"))
+loop = asyncio.new_event_loop()
+assert loop.run_until_complete(store.tasks.get("k")).body == b"v"
+assert [thread.daemon for thread in threading.enumerate() if thread.name == "resilient-disk-reader"] == [True]
+import atexit
+atexit._run_exitfuncs()  # the store's own, while there is still time to close the loop and not be warned of that
+loop.close()
+""",
+    "a loop that runs in another thread when all ends": """
+from resilient.errors import StoreUnavailableError
+store.blocking.set("k", entry(b"v"))
+begun = threading.Event()
+async def main():
+    try:
+        while True:
+            assert (await store.tasks.get("k")).body == b"v"
+            begun.set()
+    except StoreUnavailableError as error:
+        assert "closed" in str(error)
+        await asyncio.sleep(3600)
+threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+begun.wait()
 """,
     "threads that read": """
 store.blocking.set("k", entry(b"v"))

@@ -91,6 +91,18 @@ def test_a_folder_that_cannot_be_trusted_is_refused_at_once(tmp_path, case):
     assert before == (sorted(path.iterdir()) if path.is_dir() else None)
 
 
+@pytest.mark.parametrize("mode", [0o1777, 0o2775, 0o770])
+def test_nobody_is_told_to_take_a_shared_folder_from_the_others(tmp_path, mode):
+    """Such as the one for temporary files: the way out is a folder below it, and that way is open."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    with pytest.raises(ConfigurationError, match="one of its own below it") as caught:
+        open_store(f"disk://{shared}")
+    assert "chmod" not in str(caught.value)
+    open_store(str(caught.value).rpartition(" ")[2]).blocking.close()
+
+
 def test_a_folder_of_another_user_is_refused(tmp_path, monkeypatch):
     """Who owns it could read, replace or plant what is in it."""
     theirs = tmp_path / "theirs"

@@ -10,7 +10,7 @@ import pytest
 
 from resilient.errors import StoreUnavailableError
 from resilient.stores.registry import open_store
-from resilient_adapters.sqlite import life, readers, shared, writer
+from resilient_adapters.sqlite import life, loops, shared, store, writer
 
 
 def test_a_late_write_goes_on_behind(disk, raw, make):
@@ -109,6 +109,33 @@ def test_processes_take_turns_at_opening_and_mending(disk, folder, make):
     assert pair.blocking.get("k") is None
 
 
+def test_who_opens_waits_for_others_of_its_process_no_longer(disk, folder, make):
+    """Another thread that opens the database, or mends it, is waited for as another process is."""
+    pair = disk(busy_timeout="1ms")
+    with pair.blocking._commands.disk._database.opening:
+        for read in (lambda: pair.blocking.get("k"), lambda: asyncio.run(pair.tasks.get("k"))):
+            with pytest.raises(StoreUnavailableError) as caught:
+                read()
+            assert caught.value.kind == "busy"
+    assert pair.blocking.get("k") is None
+
+
+def test_a_secret_that_cannot_be_made_is_not_waited_for(disk, raw, make, monkeypatch):
+    """It is the first write of a new store, and as bounded as any; it is made behind, and is one for all."""
+    monkeypatch.setattr(store, "SLOW", 3600.0)
+    pair = disk(write_wait="10ms")
+    holder = raw_when_made(pair, raw, make)
+    holder.execute("BEGIN IMMEDIATE")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="make a secret") as caught:
+            pair.blocking.secret()
+        assert caught.value.kind == "busy"
+    holder.execute("COMMIT")
+    secret = asyncio.run(pair.tasks.secret())
+    assert len(secret) == 32
+    assert pair.blocking.secret() == disk().blocking.secret() == secret
+
+
 def test_a_caller_that_is_cancelled_leaves_its_write_to_be_done(disk, raw, make):
     """The task is free at once, the value is there later."""
     pair = disk()
@@ -130,7 +157,7 @@ def test_a_caller_that_is_cancelled_leaves_its_write_to_be_done(disk, raw, make)
 
 
 def test_a_loop_that_ends_in_the_middle_hurts_nobody(disk, raw, make):
-    """Its writes are done, its reads are dropped, and the threads serve the next loop."""
+    """Its writes are done, its reads are dropped, and the next loop is served."""
     pair = disk()
     holder = raw_when_made(pair, raw, make)
     holder.execute("BEGIN IMMEDIATE")
@@ -150,59 +177,14 @@ def test_reading_inline_needs_no_thread(disk, make, monkeypatch):
     """With inline_reads a read is done on the loop's own thread."""
     pair = disk(inline_reads=True)
     pair.blocking.set("k", make())
-    monkeypatch.setattr(readers.Readers, "run", None)
+    monkeypatch.setattr(loops.Loops, "fetch", None)
+    monkeypatch.setattr(store, "INLINE_BYTES", 0)
+    monkeypatch.setattr(pair.tasks._commands.disk.crew, "run", None)
     assert asyncio.run(pair.tasks.get("k")) == make()
-
-
-def test_reading_does_not_hold_up_the_loop(disk, make, monkeypatch):
-    """While the disk is slow the loop goes on, and a few reads run at once."""
-    monkeypatch.setattr(readers, "HELD_UP", -1.0)
-    pair = disk()
-    pair.blocking.set("k", make())
-    running, most = [], []
-    gate = threading.Event()
-    get = type(pair.tasks._commands).get
-
-    def slow(self, key):
-        running.append(key)
-        most.append(len(running))
-        gate.wait()
-        running.pop()
-        return get(self, key)
-
-    monkeypatch.setattr(type(pair.tasks._commands), "get", slow)
-
-    async def main():
-        reads = [asyncio.create_task(pair.tasks.get("k")) for _ in range(4)]
-        while len(running) < readers.THREADS:
-            reads.append(asyncio.create_task(pair.tasks.get("k")))
-            await asyncio.sleep(0.001)
-        gate.set()
-        assert await asyncio.gather(*reads) == [make()] * len(reads)
-
-    asyncio.run(main())
-    assert max(most) == readers.THREADS
-
-
-def test_quick_reads_are_done_by_one_thread(disk, make, monkeypatch):
-    """However many come at once: more threads would only wait for each other."""
-    monkeypatch.setattr(readers, "HELD_UP", 1e9)
-    before = set(threading.enumerate())
-    pair = disk()
-
-    async def main():
-        await pair.tasks.set("k", make())
-        assert await asyncio.gather(*(pair.tasks.get("k") for _ in range(100))) == [make()] * 100
-
-    asyncio.run(main())
-    started = {thread.name for thread in set(threading.enumerate()) - before}
-    assert started == {"resilient-disk-reader", "resilient-disk-writer"}
-    assert len(set(threading.enumerate()) - before) == 2
 
 
 def test_idle_threads_end_and_start_again(disk, make, monkeypatch):
     """A store that nobody uses has no threads, also if it was forgotten."""
-    monkeypatch.setattr(readers, "IDLE", 0.001)
     monkeypatch.setattr(writer, "IDLE", 0.001)
 
     async def main(number):

@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 
 import pytest
+from tenacity import wait_fixed
 
 import resilient
 from resilient import Policy
@@ -225,9 +226,13 @@ def test_each_piece_of_a_stream_has_the_read_phase(wire, streams):
 
 
 def test_a_streamed_call_is_retried_before_its_headers(wire, origin):
-    """The swallowed answers give their connection back, and the body is that of the last one."""
+    """The swallowed answers give their connection back, and the body is that of the last one.
+
+    The wait is a long one, since what is left of an answer is read meanwhile, and no longer.
+    """
     origin.answers(503, body=b"x" * 1_000, times=2)
-    with wire.client().stream("GET", origin.url) as answer:
+    client = wire.client(policies=Policy(retry=resilient.Retry(wait=wait_fixed(0.3))))
+    with client.stream("GET", origin.url) as answer:
         assert answer.response.status_code == 200
         assert answer.read()
     assert (origin.sent, origin.connections) == (3, 1)

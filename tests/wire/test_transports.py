@@ -93,7 +93,7 @@ def test_our_transport_in_a_client_of_the_librarys_own(wire, origin):
     origin.answers(503, times=2)
     client = wire.theirs(transport=kind(wire.transport()))
     answer = client.get(origin.url + "/x")
-    assert (answer.json()["target"], origin.sent, origin.connections) == ("/x", 3, 1)
+    assert (answer.json()["target"], origin.sent) == ("/x", 3)
     assert len(answer.extensions["resilient"].attempts) == 3
 
 

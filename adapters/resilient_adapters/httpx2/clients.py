@@ -10,6 +10,11 @@ import httpx2
 
 from resilient.config import PathLike, client_options
 from resilient.engine import CircuitHandle, State
+from resilient.policies import Policies, PolicyMap
+from resilient.policy import Policy
+from resilient.ports import Clock
+from resilient.runtime.tasks import TaskRuntime
+from resilient.runtime.threads import ThreadRuntime
 from resilient_adapters.httpx2.carrying import carrying, handed_over, named_in
 from resilient_adapters.httpx2.options import (
     AsyncClientOptions,
@@ -20,11 +25,6 @@ from resilient_adapters.httpx2.options import (
 )
 from resilient_adapters.httpx2.owner import Owner, Sink, Store
 from resilient_adapters.httpx2.places import AsyncPlaces, Places
-from resilient.policies import Policies, PolicyMap
-from resilient.policy import Policy
-from resilient.ports import Clock
-from resilient.runtime.tasks import TaskRuntime
-from resilient.runtime.threads import ThreadRuntime
 
 
 class _Client:

@@ -9,6 +9,10 @@ import httpx2
 
 from resilient import errors
 from resilient.errors import ConfigurationError
+from resilient.messages import origin_of
+from resilient.outcome import Failure
+from resilient.ports import HttpLibrary
+from resilient.runtime.body import StreamBody
 from resilient_adapters.httpx2.errors import (
     AttemptTimeoutError,
     CallError,
@@ -16,10 +20,6 @@ from resilient_adapters.httpx2.errors import (
     DeadlineExceededError,
     RateLimitedError,
 )
-from resilient.messages import origin_of
-from resilient.outcome import Failure
-from resilient.ports import HttpLibrary
-from resilient.runtime.body import StreamBody
 
 
 class Body(StreamBody, httpx2.SyncByteStream, httpx2.AsyncByteStream):

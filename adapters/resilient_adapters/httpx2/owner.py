@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from resilient.caching.cache import Cache, cache_of
 from resilient.engine import Engine
 from resilient.events import Event
-from resilient_adapters.httpx2.library import LIBRARY
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Runtime, StorePair, Telemetry
 from resilient.sinks import sinks_of
+from resilient_adapters.httpx2.library import LIBRARY
 
 Store = str | StorePair | Cache
 Sink = Telemetry | Callable[[Event], object]

@@ -11,7 +11,6 @@ import httpx2
 
 from resilient.call import Middleware
 from resilient.errors import ConfigurationError
-from resilient_adapters.httpx2 import ResilientClient
 from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.drive import drive
@@ -20,6 +19,7 @@ from resilient.testing.injector import RATES, Fault, Injector, Rates
 from resilient.testing.ledger import Received
 from resilient.testing.reply import TEXTS, Latency, Reply
 from resilient.testing.scripted import ScriptedOrigin, SentBody
+from resilient_adapters.httpx2 import ResilientClient
 
 ERRORS = {
     "connect": httpx2.ConnectError,

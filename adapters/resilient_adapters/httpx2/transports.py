@@ -10,15 +10,15 @@ import httpx2
 
 from resilient import errors
 from resilient.engine import Engine
-from resilient_adapters.httpx2.library import pool_full, pooled, received, refuse_foreign
-from resilient_adapters.httpx2.owner import Owner, Sink, Store
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.drive import drive
 from resilient.runtime.pool import GatedPool, GuardedPool
-from resilient.runtime.tasks import TaskRuntime
+from resilient.runtime.tasks import TaskRuntime, running_loop
 from resilient.runtime.threads import ThreadRuntime
+from resilient_adapters.httpx2.library import again, pool_full, pooled, received, refuse_foreign
+from resilient_adapters.httpx2.owner import Owner, Sink, Store
 
 
 class Door(httpx2.BaseTransport):
@@ -62,6 +62,8 @@ class AsyncDoor(httpx2.AsyncBaseTransport):
         return self.transport.handle_async_request(request)
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        if self._pool is not None:
+            request = again(request, request.extensions, {})  # the pool adds a trace, which is not the caller's
         return received(await self._handle(request))
 
     async def settle(self) -> None:
@@ -149,6 +151,11 @@ class AsyncResilientTransport(AsyncDoor):
         self._owner = Owner(TaskRuntime(clock), policies, store, name, telemetry)
         super().__init__(transport, self._owner.engine)
 
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer ``request`` as its policy says."""
+        running_loop()
+        return await super().handle_async_request(request)
+
     async def __aenter__(self) -> Self:
         await self.transport.__aenter__()
         return self
@@ -160,6 +167,7 @@ class AsyncResilientTransport(AsyncDoor):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            await self.settle()
             await self.transport.__aexit__(exc_type, exc_value, traceback)
         finally:
             await self._owner.aclose()
@@ -167,6 +175,7 @@ class AsyncResilientTransport(AsyncDoor):
     async def aclose(self) -> None:
         """Close the transport and its cache."""
         try:
+            await self.settle()
             await self.transport.aclose()
         finally:
             await self._owner.aclose()

@@ -64,22 +64,44 @@ class Commands:
         Raises:
             StoreUnavailableError: too much waits already, or the store is closed.
         """
-        if not self.share.is_open:
-            raise StoreUnavailableError("the disk store is closed")
+        self._check_open()
         self.disk.writer.submit(job, done)
 
-    def get(self, key: str) -> Entry | None:
-        """The entry, unless there is none or it has expired; waits only for the disk.
+    def fetch(self, statement: str, *parameters: object) -> list[Any]:
+        """All rows that ``statement`` finds, read by this thread; waits only for the disk.
+
+        Raises:
+            StoreUnavailableError: the database failed, or the store is closed.
+        """
+        self._check_open()
+        try:
+            return self.disk.handle().fetch(statement, *parameters)
+        except (sqlite3.Error, OSError) as error:
+            raise unavailable(error, "read") from error
+
+    async def fetch_aside(self, statement: str, *parameters: object) -> list[Any]:
+        """The same for a task, whose event loop goes on meanwhile."""
+        if self.manner.inline_reads:
+            return self.fetch(statement, *parameters)
+        self._check_open()
+        try:
+            return await self.disk.loops.fetch(statement, *parameters)
+        except (sqlite3.Error, OSError) as error:
+            raise unavailable(error, "read") from error
+
+    def found(self, key: str, rows: list[Any]) -> Entry | None:
+        """The entry in what :data:`~resilient_adapters.sqlite.schema.GET` found, unless it has expired.
+
+        Args:
+            key: its stored key.
+            rows: what was found.
 
         Raises:
             CorruptEntryError: the record is damaged, and deleted; or it is another version's, and left alone.
-            StoreUnavailableError: the database failed.
         """
-        key = stored_key(key)
-        found = self._fetch(schema.GET, key)
-        if not found:
+        if not rows:
             return None
-        record, used_at = found[0]
+        record, used_at = rows[0]
         try:
             entry, life = records.decode(key, record, max_decoded=self.manner.max_decoded)
         except records.ForeignRecordError:
@@ -93,26 +115,20 @@ class Commands:
             self._behind(Job(_nothing, "note what was used"))
         return entry
 
-    def page(self, prefix: str, after: bytes | None) -> tuple[list[str], bytes | None]:
-        """Some keys that start with ``prefix`` and have not expired, and the key after which to go on.
+    def living(self, prefix: bytes, rows: list[Any]) -> tuple[list[str], bytes | None]:
+        """The keys in a page of them that start with ``prefix`` and have not expired.
 
         Args:
             prefix: how the keys start.
-            after: the key after which to look; from the first one on if None.
+            rows: what was found.
 
         Returns:
-            The keys, and what to give as ``after`` for more; None at the end.
+            The keys, and the one after which to look for more; None at the end.
         """
-        start, wall = prefix.encode(errors="replace"), self._wall()
-        rows = self._fetch(schema.PAGE, start) if after is None else self._fetch(schema.NEXT_PAGE, after)
-        inside = [row for row in rows if row[0].startswith(start)]
+        wall = self._wall()
+        inside = [row for row in rows if row[0].startswith(prefix)]
         keys = [key.decode(errors="replace") for key, expires_at in inside if expires_at > wall]
         return keys, inside[-1][0] if inside else None
-
-    def secret(self) -> bytes | None:
-        """The secret, None if there is none yet."""
-        found = self._fetch(schema.SECRET)
-        return found[0][0] if found else None
 
     def making_secret(self) -> Job[bytes]:
         """Makes the secret, unless another process was faster, and gives it."""
@@ -139,6 +155,25 @@ class Commands:
         row = (key, entry.expires_at, self._wall(), record)
         return Job(partial(_run, schema.PUT, row), "write", len(record) + 256)
 
+    def setting_long(self, key: str, entry: Entry) -> Job[None]:
+        """The same for an entry that takes long to encode: the writer does it, in its turn."""
+        made: list[Job[None] | StoreError] = []
+
+        def prepare() -> None:
+            if made:
+                return  # the transaction could not be begun the first time
+            try:
+                made.append(self.setting(key, entry))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits for the write
+                made.append(error if isinstance(error, StoreError) else unavailable(error, "write"))
+
+        def work(connection: sqlite3.Connection) -> None:
+            if isinstance(made[0], StoreError):
+                raise made[0]
+            made[0].work(connection)
+
+        return Job(work, "write", len(entry.body) + 256, prepare)
+
     def deleting(self, key: str) -> Job[bool]:
         """Deletes ``key`` and says whether it lived."""
         key, wall = stored_key(key), self._wall
@@ -154,13 +189,9 @@ class Commands:
         """Deletes everything but the secret."""
         return Job(partial(_run, schema.CLEAR, ()), "clear")
 
-    def _fetch(self, statement: str, *parameters: object) -> list[Any]:
+    def _check_open(self) -> None:
         if not self.share.is_open:
             raise StoreUnavailableError("the disk store is closed")
-        try:
-            return self.disk.handle().fetch(statement, *parameters)
-        except (sqlite3.Error, OSError) as error:
-            raise unavailable(error, "read") from error
 
     def _behind(self, job: Job[Any]) -> None:
         with contextlib.suppress(StoreError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -67,36 +70,38 @@ class Database:
         """A connection to the file, which is made if there is none and replaced if it is damaged.
 
         Args:
-            timeout: seconds to wait at most for other processes, here and with every statement.
+            timeout: seconds to wait at most for others, here in all and then with every statement.
 
         Raises:
-            sqlite3.Error, OSError: it cannot be opened.
+            sqlite3.Error, OSError: it cannot be opened, or others were opening it all the time.
             StoreUnavailableError: the folder is no longer to be trusted, or the database is another's.
         """
-        with self.opening:
-            try:
-                folders.make_private(self.folder)
-                with folders.locked(self.folder, timeout):
-                    return self._connect(timeout)
-            except ConfigurationError as error:
-                raise StoreUnavailableError(str(error)) from error
+        ends = time.monotonic() + timeout
+        try:
+            folders.make_private(self.folder)
+            with self._turn(ends):
+                opened = self._connect(ends)
+        except ConfigurationError as error:
+            raise StoreUnavailableError(str(error)) from error
+        schema.wait_for_others(opened.connection, timeout)
+        return opened
 
-    def _connect(self, timeout: float) -> Opened:
+    def _connect(self, ends: float) -> Opened:
         if self.identity() is None:
             self._make()
         folders.make_files_private(self.path)
         try:
-            return self._opened(timeout)
+            return self._opened(ends)
         except schema.UnfinishedError:
             self._make()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             self._replace(error)
-        return self._opened(timeout)
+        return self._opened(ends)
 
-    def _opened(self, timeout: float) -> Opened:
-        connection = schema.connect(self.path, timeout)
+    def _opened(self, ends: float) -> Opened:
+        connection = schema.connect(self.path, _left(ends))
         try:
             schema.check(connection)
             identity = self.identity()
@@ -116,14 +121,25 @@ class Database:
         Args:
             damaged: the file in which the damage was met.
             error: the damage.
-            timeout: seconds to wait at most for other processes.
+            timeout: seconds to wait at most for others.
 
         Raises:
-            OSError: it cannot be set aside.
+            OSError: it cannot be set aside, or others did not let us.
         """
-        with self.opening, folders.locked(self.folder, timeout):
+        with self._turn(time.monotonic() + timeout):
             if self.identity() == damaged:
                 self._replace(error)
+
+    @contextlib.contextmanager
+    def _turn(self, ends: float) -> Generator[None, None, None]:
+        """Keep other threads and other processes from opening and replacing the file meanwhile."""
+        if not self.opening.acquire(timeout=min(_left(ends), threading.TIMEOUT_MAX)):
+            raise BlockingIOError(errno.EAGAIN, "another thread is opening the database")
+        try:
+            with folders.locked(self.folder, _left(ends)):
+                yield
+        finally:
+            self.opening.release()
 
     def _replace(self, error: sqlite3.Error) -> None:
         aside = folders.set_aside(self.path)
@@ -140,6 +156,10 @@ class Database:
             schema.make(connection)
         finally:
             connection.close()
+
+
+def _left(ends: float) -> float:
+    return max(0.0, ends - time.monotonic())
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -10,10 +10,12 @@ import weakref
 from pathlib import Path
 
 from resilient.events import Event, StoreEvicted, StoreFailed
+from resilient.locks import fork_safe_lock
 from resilient.stores.parameters import Record
+from resilient_adapters.sqlite.crew import Crew
 from resilient_adapters.sqlite.database import Database
 from resilient_adapters.sqlite.handle import Handle
-from resilient_adapters.sqlite.readers import Readers
+from resilient_adapters.sqlite.loops import Loops
 from resilient_adapters.sqlite.upkeep import Upkeep
 from resilient_adapters.sqlite.writer import BUSY_TIMEOUT, Writer
 
@@ -25,7 +27,7 @@ CLOSE_TIMEOUT = 5.0
 
 
 class Disk:
-    """A connection for each thread that reads, one thread that writes, a few that read for event loops.
+    """A connection for each thread that reads and for each event loop, and one thread that writes.
 
     Args:
         folder: a folder that was made private.
@@ -35,6 +37,9 @@ class Disk:
         busy_timeout: seconds that a read waits at most for other processes.
         records: who hears what happens inside.
         users: how many stores are open on it.
+        writer: does what changes the database.
+        loops: reads for event loops.
+        crew: does for event loops what takes long but needs no disk.
     """
 
     def __init__(self, folder: Path, upkeep: Upkeep) -> None:
@@ -50,8 +55,10 @@ class Disk:
         self._database = Database(self.folder, self._mended)
         self._local = threading.local()
         self._handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+        self._handles_lock = fork_safe_lock()
         self._held: set[Handle] = set()
-        self.readers = Readers(self._close_own)
+        self.loops = Loops(self._reading)
+        self.crew = Crew()
         handle = self._add(Handle(self._database, BUSY_TIMEOUT, look_every=0.0))
         self.writer = Writer(handle, self.upkeep, self._evicted)
 
@@ -60,7 +67,7 @@ class Disk:
         try:
             handle: Handle = self._local.handle
         except AttributeError:
-            handle = self._local.handle = self._add(Handle(self._database, self.busy_timeout))
+            handle = self._local.handle = self._reading()
         return handle
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
@@ -68,24 +75,26 @@ class Disk:
         lost = self.writer.close(timeout)
         if lost:
             logger.error("the disk store was closed with %d writes undone: others did not let it write", lost)
-        self.readers.close()
-        for handle in list(self._handles):
+        self.loops.close()
+        for handle in self._known():
             with handle.lock, contextlib.suppress(sqlite3.Error):
                 handle.close()
 
     def park(self) -> None:
         """Make ready for a fork: no thread of ours runs, no connection is open, none can be opened."""
         self.writer.park()
-        self.readers.park()
+        self.crew.park()
+        self.loops.park()
         while True:
-            for handle in list(self._handles):
+            for handle in self._known():
                 if handle not in self._held:
                     handle.lock.acquire()
                     handle.close()
                     self._held.add(handle)
             self._database.opening.acquire()
-            # Who holds a handle that is new here may wait for `opening` to open it, so let go of that first.
-            if all(handle in self._held for handle in list(self._handles)):
+            # Who holds a handle that is new here may wait for `opening` to open it, so let go of that first. One that
+            # is made from now on cannot be opened before the fork.
+            if all(handle in self._held for handle in self._known()):
                 return
             self._database.opening.release()
 
@@ -95,18 +104,20 @@ class Disk:
         while self._held:
             self._held.pop().lock.release()
         self.writer.resume()
-        self.readers.resume()
+        self.loops.resume()
+        self.crew.resume()
+
+    def _reading(self) -> Handle:
+        return self._add(Handle(self._database, self.busy_timeout))
 
     def _add(self, handle: Handle) -> Handle:
-        with self._database.opening:
+        with self._handles_lock:
             self._handles.add(handle)
         return handle
 
-    def _close_own(self) -> None:
-        handle: Handle | None = getattr(self._local, "handle", None)
-        if handle is not None:
-            with handle.lock:
-                handle.close()
+    def _known(self) -> list[Handle]:
+        with self._handles_lock:
+            return list(self._handles)
 
     def _mended(self) -> None:
         self._tell(StoreFailed(store=NAME, operation="open", kind="corrupt"))

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from resilient.errors import ConfigurationError
@@ -53,7 +53,7 @@ def make_private(folder: Path) -> None:
         raise _refusal(folder, owners, "give a folder of this user's own")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         mode = f"can be written by others (mode {stat.S_IMODE(found.st_mode):04o})"
-        raise _refusal(folder, mode, "give a folder of its own that is not there yet, or chmod this one to 0700")
+        raise _refusal(folder, mode, f"give one of its own below it, as in disk://{folder}/my-app")
 
 
 def _refusal(folder: Path, reason: str, remedy: str) -> ConfigurationError:
@@ -61,7 +61,7 @@ def _refusal(folder: Path, reason: str, remedy: str) -> ConfigurationError:
 
 
 def _make(folder: Path) -> None:
-    missing = []
+    missing: list[Path] = []
     while not os.path.lexists(folder):
         missing.append(folder)
         folder = folder.parent
@@ -125,7 +125,7 @@ def set_aside(database: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, timeout: float) -> Iterator[None]:
+def locked(folder: Path, timeout: float) -> Generator[None, None, None]:
     """Hold the lock by which processes take turns at opening, making and mending the files of ``folder``.
 
     Args:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -40,7 +41,7 @@ class ForeignRecordError(CorruptEntryError):
     """Another version of the library wrote this record; it is not ours to judge or to delete."""
 
 
-class _Head(msgspec.Struct, array_like=True, gc=False):
+class _Start(msgspec.Struct, array_like=True, gc=False):
     stored_at: float
     fresh_until: float
     expires_at: float
@@ -48,6 +49,9 @@ class _Head(msgspec.Struct, array_like=True, gc=False):
     ends: float
     codec: int
     size: int
+
+
+class _Head(_Start, array_like=True, gc=False):
     tags: tuple[str, ...]
     meta: dict[str, Any]
 
@@ -62,6 +66,7 @@ def _extended(code: int, data: memoryview) -> object:
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Head, ext_hook=_extended).decode
+_decode_start = msgspec.msgpack.Decoder(_Start).decode
 
 
 def encode(key: str, entry: Entry, life: Life, *, compress: bool) -> bytes:
@@ -86,7 +91,7 @@ def encode(key: str, entry: Entry, life: Life, *, compress: bool) -> bytes:
         codec=codec,
         size=len(entry.body),
         tags=entry.tags,
-        meta=entry.meta if type(entry.meta) is dict else dict(entry.meta),
+        meta=dict(entry.meta),
     )
     try:
         packed = _packed(head)
@@ -94,6 +99,16 @@ def encode(key: str, entry: Entry, life: Life, *, compress: bool) -> bytes:
         raise StoreError(f"the entry cannot be written: {error}") from error
     check = zlib.crc32(body, zlib.crc32(packed, zlib.crc32(key.encode())))
     return b"".join((_LEADING.pack(MAGIC, check, len(packed)), packed, body))
+
+
+def weight(record: bytes) -> int:
+    """About how many bytes :func:`decode` will go through or make; a guess, since nothing is checked yet."""
+    try:
+        length: int = _LEADING.unpack_from(record)[2]
+        start = _decode_start(memoryview(record)[_LEADING.size : _LEADING.size + length])
+    except (struct.error, msgspec.MsgspecError, ValueError):
+        return len(record)
+    return max(len(record), start.size)
 
 
 def decode(key: str, record: bytes, *, max_decoded: int = MAX_DECODED) -> tuple[Entry, Life]:
@@ -160,16 +175,16 @@ def _extensible(value: Any) -> Any:
         except UnicodeEncodeError:
             return msgspec.msgpack.Ext(_BROKEN_TEXT, value.encode(errors="surrogatepass"))
     if isinstance(value, tuple):
-        return tuple(_extensible(item) for item in value)
+        return tuple(_extensible(item) for item in cast("Iterable[Any]", value))
     if isinstance(value, dict):
-        return {name: _extensible(item) for name, item in value.items()}
+        return {name: _extensible(item) for name, item in cast("dict[str, Any]", value).items()}
     return value
 
 
 def _as_tuples(value: Any) -> Any:
     """``value`` with tuples for the lists that MessagePack gives back."""
     if type(value) is list:
-        return tuple(_as_tuples(item) for item in value)
+        return tuple(_as_tuples(item) for item in cast("Iterable[Any]", value))
     if type(value) is dict:
-        return {name: _as_tuples(item) for name, item in value.items()}
+        return {name: _as_tuples(item) for name, item in cast("dict[str, Any]", value).items()}
     return value

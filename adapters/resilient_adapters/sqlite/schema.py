@@ -9,6 +9,9 @@ from resilient.errors import StoreUnavailableError
 APPLICATION = 0x72736C31
 VERSION = 1
 
+_LONGEST = 1e6
+"""Seconds; SQLite counts them in milliseconds, and not very far."""
+
 # A damaged or planted row may hold values of any type; the casts see to it that we meet those we know.
 GET = "SELECT CAST(record AS BLOB), CAST(used_at AS REAL) FROM entries WHERE key = ?"
 ENDS = "SELECT CAST(expires_at AS REAL) FROM entries WHERE key = ?"
@@ -56,7 +59,7 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
         timeout: seconds that a statement waits at most for another process's lock.
     """
     # Which thread uses it is seen to by the handle; closing it is any thread's right.
-    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=min(timeout, _LONGEST), isolation_level=None, check_same_thread=False)
 
 
 def make(connection: sqlite3.Connection) -> None:
@@ -89,6 +92,11 @@ def check(connection: sqlite3.Connection) -> None:
     # Whoever can write the file must not be able to make us run anything, nor to send us into garbage.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
+
+
+def wait_for_others(connection: sqlite3.Connection, timeout: float) -> None:
+    """Let every statement wait for another process's lock for ``timeout`` seconds at most."""
+    connection.execute(f"PRAGMA busy_timeout = {int(min(timeout, _LONGEST) * 1000)}")
 
 
 def used_and_whole_bytes(connection: sqlite3.Connection) -> tuple[int, int]:

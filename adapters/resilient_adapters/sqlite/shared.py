@@ -42,9 +42,10 @@ class Share:
     def close(self) -> None:
         """Give it back; a second time does nothing."""
         with _lock:
-            self._give_back()
+            self.give_back()
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """The same for a caller who holds this module's lock."""
         if not self.is_open:
             return
         self.is_open = False
@@ -87,7 +88,7 @@ def forget(owner: object, share: Share) -> None:
 
 def _reap() -> None:
     while _forgotten:
-        _forgotten.popleft()._give_back()
+        _forgotten.popleft().give_back()
 
 
 def _close_all() -> None:

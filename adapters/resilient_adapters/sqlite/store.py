@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 from resilient.entry import Entry
-from resilient.errors import StoreError, StoreUnavailableError
+from resilient.errors import StoreError, StoreTrouble, StoreUnavailableError
+from resilient.stores.keys import stored_key
+from resilient_adapters.sqlite import records, schema
 from resilient_adapters.sqlite.commands import Commands
+from resilient_adapters.sqlite.crew import Crew, settle
 from resilient_adapters.sqlite.disk import NAME
-from resilient_adapters.sqlite.readers import aside, settle
 from resilient_adapters.sqlite.writer import Job
 
 T = TypeVar("T")
 
 INLINE_BYTES = 64 * 1024
-"""A body larger than this is encoded off the event loop."""
+"""A body larger than this is encoded and decoded off the event loop."""
 
 SLOW = 5.0
-"""Seconds that blocking commands which are rare and may take long wait at most."""
+"""Seconds that clearing the store waits at most, which is in no call's way."""
 
 
 class DiskStore:
@@ -48,10 +50,14 @@ class DiskStore:
         return self._commands.refused
 
     def secret(self) -> bytes:
-        return self._commands.secret() or self._wait(self._commands.making_secret(), SLOW)
+        found = self._commands.fetch(schema.SECRET)
+        if found:
+            return bytes(found[0][0])
+        return self._wait(self._commands.making_secret(), self._commands.manner.write_wait, "busy")
 
     def get(self, key: str) -> Entry | None:
-        return self._commands.get(key)
+        key = stored_key(key)
+        return self._commands.found(key, self._commands.fetch(schema.GET, key))
 
     def set(self, key: str, entry: Entry) -> None:
         self._wait(self._commands.setting(key, entry), self._commands.manner.write_wait)
@@ -60,12 +66,12 @@ class DiskStore:
         return self._wait(self._commands.deleting(key), self._commands.manner.write_wait)
 
     def scan(self, prefix: str = "") -> Iterator[str]:
-        after: bytes | None = None
-        while True:
-            keys, after = self._commands.page(prefix, after)
+        start = prefix.encode(errors="replace")
+        rows = self._commands.fetch(schema.PAGE, start)
+        while rows:
+            keys, after = self._commands.living(start, rows)
             yield from keys
-            if after is None:
-                return
+            rows = [] if after is None else self._commands.fetch(schema.NEXT_PAGE, after)
 
     def clear(self) -> None:
         self._wait(self._commands.clearing(), SLOW)
@@ -73,7 +79,7 @@ class DiskStore:
     def close(self) -> None:
         self._commands.share.close()
 
-    def _wait(self, job: Job[T], timeout: float) -> T:
+    def _wait(self, job: Job[T], timeout: float, late: StoreTrouble = "timeout") -> T:
         rung = threading.Event()
         answers: list[tuple[T, StoreError | None]] = []
 
@@ -84,7 +90,7 @@ class DiskStore:
         self._commands.submit(job, done)
         if not rung.wait(timeout):
             raise StoreUnavailableError(
-                f"the disk store did not {job.doing} within {timeout:g} s; it goes on behind", kind="timeout"
+                f"the disk store did not {job.doing} within {timeout:g} s; it goes on behind", kind=late
             )
         result, error = answers[0]
         if error is not None:
@@ -93,7 +99,7 @@ class DiskStore:
 
 
 class AsyncDiskStore:
-    """For tasks of any event loops: reads are done by a few threads, writes by the one that writes.
+    """For tasks of any event loops: each loop reads by a connection of its own, writes are done by the one writer.
 
     Nothing here is bounded in time; a caller that gives up waiting leaves the write to be done behind.
 
@@ -115,40 +121,38 @@ class AsyncDiskStore:
         return self._commands.refused
 
     async def secret(self) -> bytes:
-        found = await self._read(self._commands.secret)
-        return found if found is not None else await self._ask(self._commands.making_secret())
+        found = await self._commands.fetch_aside(schema.SECRET)
+        return bytes(found[0][0]) if found else await self._ask(self._commands.making_secret())
 
     async def get(self, key: str) -> Entry | None:
-        # The record is decoded in the same trip to the thread.
-        return await self._read(partial(self._commands.get, key))
+        key = stored_key(key)
+        rows = await self._commands.fetch_aside(schema.GET, key)
+        if rows and not self._commands.manner.inline_reads and records.weight(rows[0][0]) > INLINE_BYTES:
+            return await self._commands.disk.crew.run(partial(self._commands.found, key, rows))
+        return self._commands.found(key, rows)
 
     async def set(self, key: str, entry: Entry) -> None:
-        making = partial(self._commands.setting, key, entry)
-        job = making() if len(entry.body) <= INLINE_BYTES else await self._commands.disk.readers.run(making)
-        await self._ask(job)
+        making = self._commands.setting if len(entry.body) <= INLINE_BYTES else self._commands.setting_long
+        await self._ask(making(key, entry))
 
     async def delete(self, key: str) -> bool:
         return await self._ask(self._commands.deleting(key))
 
     async def scan(self, prefix: str = "") -> AsyncIterator[str]:
-        after: bytes | None = None
-        while True:
-            keys, after = await self._read(partial(self._commands.page, prefix, after))
+        start = prefix.encode(errors="replace")
+        rows = await self._commands.fetch_aside(schema.PAGE, start)
+        while rows:
+            keys, after = self._commands.living(start, rows)
             for key in keys:
                 yield key
-            if after is None:
-                return
+            rows = [] if after is None else await self._commands.fetch_aside(schema.NEXT_PAGE, after)
 
     async def clear(self) -> None:
         await self._ask(self._commands.clearing())
 
     async def close(self) -> None:
-        await aside(self._commands.share.close)
-
-    async def _read(self, work: Callable[[], T]) -> T:
-        if self._commands.manner.inline_reads:
-            return work()
-        return await self._commands.disk.readers.run(work)
+        # Not in the store's own crew, for whose end closing may have to wait.
+        await Crew().run(self._commands.share.close)
 
     async def _ask(self, job: Job[T]) -> T:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -135,7 +135,7 @@ class Upkeep:
     def _drop(self, connection: sqlite3.Connection, most: int, enough: float = float("inf")) -> int:
         """Drop ``most`` entries or ``enough`` bytes of them, expired ones first; how many had not expired."""
         expired, freed = self._drop_expired(connection, most)
-        evicted = []
+        evicted: list[tuple[int]] = []
         for row, size in connection.execute(schema.OLDEST, (most - expired,)).fetchall():
             if freed >= enough:
                 break

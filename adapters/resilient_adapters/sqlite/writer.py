@@ -44,11 +44,13 @@ class Job(Generic[T]):
         work: does it; it may be called again where a transaction has to be repeated.
         doing: what it does, for messages.
         size: bytes that it holds while it waits.
+        prepare: called before the transaction begins, for what takes long; must not fail.
     """
 
     work: Callable[[sqlite3.Connection], T]
     doing: str
     size: int = 256
+    prepare: Callable[[], None] | None = None
 
 
 class Writer:
@@ -165,6 +167,9 @@ class Writer:
         return True
 
     def _write(self, batch: list[_Item]) -> None:
+        for job, _ in batch:
+            if job.prepare is not None:
+                job.prepare()
         gives_up = time.monotonic() + PATIENCE
         results: list[_Result] = []
         evicted = 0
@@ -210,6 +215,8 @@ class Writer:
 def _done(job: Job[Any], connection: sqlite3.Connection) -> _Result:
     try:
         return job.work(connection), None
+    except StoreError as error:
+        return None, error
     except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, ValueError) as error:
         # It is this job's own fault, such as a record too large for SQLite; the others go on.
         return None, unavailable(error, job.doing)

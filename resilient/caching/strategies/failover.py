@@ -28,10 +28,20 @@ class Failover:
         try:
             value = await fill()
         except Exception as error:
-            if entry is None or not slot.excuses(error):
+            if not slot.excuses(error):
+                raise
+            entry = entry or await slot.read_again()
+            if entry is None:
                 raise
             return slot.serve(entry, "stale")
-        if slot.is_failure(value) and entry is not None:
+        if slot.is_failure(value):
+            try:
+                entry = entry or await slot.read_again()
+            except BaseException:
+                await slot.discard(value)
+                raise
+            if entry is None:
+                return value
             await slot.discard(value)
             return slot.serve(entry, "stale")
         await slot.put(value, fresh_for=0.0, keep_for=self.ttl)

@@ -6,7 +6,7 @@ from resilient.testing.wire import head_of, read_request
 
 from .host import Host, reset
 
-DRIP = 0.3
+DRIP = 0.1
 """Seconds between two bytes of a body that drips."""
 
 
