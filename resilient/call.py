@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from resilient.events import Event
 from resilient.journey import Journey
 from resilient.locks import fork_safe_lock
 from resilient.mechanics.budget import Budget
-from resilient.messages import Request, Response, asked_phases
+from resilient.messages import Request, Response
 from resilient.options import NO_OPTIONS, Options
 from resilient.outcome import Failure, failure_of
 from resilient.ports import AsyncStore, HttpLibrary, Runtime
@@ -18,8 +21,8 @@ T = TypeVar("T")
 INFINITE = float("inf")
 
 
-class Call:
-    """One pass of a request through a pipeline; slotted, and by rule never changed after it was handed on.
+class Call(Struct, frozen=True, kw_only=True, eq=False):
+    """One pass of a request through a pipeline; a value, cheap to copy, that nobody changes.
 
     Attributes:
         request: what to send.
@@ -39,90 +42,41 @@ class Call:
         attempt_ends: the instant at which the attempt must be over.
     """
 
-    __slots__ = (
-        "asked", "attempt", "attempt_ends", "budget", "deadline", "host", "journey", "library", "options", "record_to",
-        "request", "runtime", "send", "store", "streamed",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        request: Request,
-        runtime: Runtime,
-        library: HttpLibrary,
-        send: Sender,
-        host: Host,
-        journey: Journey,
-        *,
-        budget: Budget | None = None,
-        store: AsyncStore | None = None,
-        record_to: Callable[[Event], None] | None = None,
-        options: Options = NO_OPTIONS,
-        streamed: bool = False,
-    ) -> None:
-        self.request = request
-        self.asked = asked_phases(request)
-        self.runtime = runtime
-        self.library = library
-        self.send = send
-        self.host = host
-        self.journey = journey
-        self.budget = budget
-        self.store = store
-        self.record_to = record_to
-        self.options = options
-        self.streamed = streamed
-        self.deadline = INFINITE
-        self.attempt = 1
-        self.attempt_ends = INFINITE
-
-    def _copy(self) -> Self:
-        made = object.__new__(type(self))
-        made.request = self.request
-        made.asked = self.asked
-        made.runtime = self.runtime
-        made.library = self.library
-        made.send = self.send
-        made.host = self.host
-        made.journey = self.journey
-        made.budget = self.budget
-        made.store = self.store
-        made.record_to = self.record_to
-        made.options = self.options
-        made.streamed = self.streamed
-        made.deadline = self.deadline
-        made.attempt = self.attempt
-        made.attempt_ends = self.attempt_ends
-        return made
+    request: Request
+    asked: Mapping[str, float | None]
+    runtime: Runtime
+    library: HttpLibrary
+    send: Sender
+    host: Host
+    journey: Journey
+    budget: Budget | None = None
+    store: AsyncStore | None = None
+    record_to: Callable[[Event], None] | None = None
+    options: Options = NO_OPTIONS
+    streamed: bool = False
+    deadline: float = INFINITE
+    attempt: int = 1
+    attempt_ends: float = INFINITE
 
     def due(self, deadline: float) -> Self:
         """The same call, to be over at the instant ``deadline``."""
-        made = self._copy()
-        made.deadline = deadline
-        return made
+        return replace(self, deadline=deadline)
 
     def attempted(self, number: int) -> Self:
         """The same call at its attempt ``number``."""
-        made = self._copy()
-        made.attempt = number
-        return made
+        return replace(self, attempt=number)
 
     def attempt_due(self, ends: float) -> Self:
         """The same call, its attempt to be over at the instant ``ends``."""
-        made = self._copy()
-        made.attempt_ends = ends
-        return made
+        return replace(self, attempt_ends=ends)
 
     def asking(self, request: Request) -> Self:
         """The same call for another request."""
-        made = self._copy()
-        made.request = request
-        return made
+        return replace(self, request=request)
 
     def sending(self, send: Sender) -> Self:
         """The same call, sent by ``send``."""
-        made = self._copy()
-        made.send = send
-        return made
+        return replace(self, send=send)
 
     @property
     def time_left(self) -> float:

@@ -14,7 +14,7 @@ from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
 from resilient.journey import Journey
 from resilient.mechanics.budget import Tokens
 from resilient.mechanics.circuit import Circuit
-from resilient.messages import URL, Request, Response, origin_of
+from resilient.messages import URL, Request, Response, asked_phases, origin_of
 from resilient.options import EXTENSION, NO_OPTIONS, Options
 from resilient.outcome import Outcome, failure_of, is_failed_status, outcome_of
 from resilient.pipeline.breaker import circuit_of
@@ -98,23 +98,22 @@ class Engine:
         runtime = self.runtime
         if options.idempotency_key is not None:
             request = self.library.again(request, request.extensions, {"Idempotency-Key": options.idempotency_key})
+        deadline = INFINITE if options.deadline is None else journey.started + options.deadline
         call = Call(
-            request,
-            runtime,
-            self.library,
-            send,
-            host,
-            journey,
+            request=request,
+            asked=asked_phases(request),
+            runtime=runtime,
+            library=self.library,
+            send=send,
+            host=host,
+            journey=journey,
             budget=route.budget,
             store=None if self.cache is None else self.cache.store(runtime),
             record_to=self.sinks,
             options=options,
             streamed=trip.streamed,
+            deadline=min(deadline, ambient_deadline()),
         )
-        if options.deadline is not None:
-            call.deadline = journey.started + options.deadline
-        if (ambient := ambient_deadline()) < call.deadline:
-            call.deadline = ambient
         try:
             response = await route.handler(call)
         except Exception as error:

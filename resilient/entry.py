@@ -24,6 +24,7 @@ class Entry:
         fresh_until: until then it is as good as new.
         expires_at: after that a store must not give it back.
         tags: names of the groups that it belongs to.
+        decoded: what a reader made of it, ready for the next one; no part of the value, and never written.
     """
 
     body: bytes
@@ -32,6 +33,7 @@ class Entry:
     fresh_until: float
     expires_at: float
     tags: tuple[str, ...] = ()
+    decoded: object = field(default=None, init=False, repr=False, compare=False)
 
     def age(self, wall: float) -> float:
         """Seconds since it was written; an entry from the future has age 0."""

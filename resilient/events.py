@@ -6,8 +6,9 @@ value, a body or a key in clear.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 from resilient.outcome import Failure, Outcome
 
@@ -15,15 +16,13 @@ CacheResult = Literal["hit", "stale", "miss", "bypass", "collapsed", "error"]
 RetryStop = Literal["limit", "budget", "deadline", "not_idempotent", "body_not_replayable", "retry_after"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """The base of all events; ``name`` is the same in spans, logs and live views."""
 
     name: ClassVar[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallEnded(Event):
+class CallEnded(Event, frozen=True, kw_only=True, gc=False):
     """A call came to its end.
 
     Attributes:
@@ -48,8 +47,7 @@ class CallEnded(Event):
     attempts: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEnded(Event):
+class AttemptEnded(Event, frozen=True, kw_only=True, gc=False):
     """One request was sent and answered, or failed.
 
     Attributes:
@@ -68,8 +66,7 @@ class AttemptEnded(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retried(Event):
+class Retried(Event, frozen=True, kw_only=True, gc=False):
     """A failed attempt is followed by another one.
 
     Attributes:
@@ -86,8 +83,7 @@ class Retried(Event):
     asked: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryExhausted(Event):
+class RetryExhausted(Event, frozen=True, kw_only=True, gc=False):
     """A failed attempt is followed by no other.
 
     Attributes:
@@ -104,8 +100,7 @@ class RetryExhausted(Event):
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paused(Event):
+class Paused(Event, frozen=True, kw_only=True, gc=False):
     """A call waits before it is sent, until the origin's quota is filled again.
 
     Attributes:
@@ -116,8 +111,7 @@ class Paused(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedOut(Event):
+class TimedOut(Event, frozen=True, kw_only=True, gc=False):
     """An attempt or the whole call ran out of time.
 
     Attributes:
@@ -130,8 +124,7 @@ class TimedOut(Event):
     timeout: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected(Event):
+class Rejected(Event, frozen=True, kw_only=True, gc=False):
     """A policy refused to send.
 
     Attributes:
@@ -146,8 +139,7 @@ class Rejected(Event):
     retry_in: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitOpened(Event):
+class CircuitOpened(Event, frozen=True, kw_only=True, gc=False):
     """Too many failures: the circuit refuses calls for a while.
 
     Attributes:
@@ -162,8 +154,7 @@ class CircuitOpened(Event):
     cause: Literal["run", "ratio", "slow", "probe", "manual"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitHalfOpened(Event):
+class CircuitHalfOpened(Event, frozen=True, kw_only=True, gc=False):
     """The open period is over: a probe may go.
 
     Attributes:
@@ -174,8 +165,7 @@ class CircuitHalfOpened(Event):
     circuit: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CircuitClosed(Event):
+class CircuitClosed(Event, frozen=True, kw_only=True, gc=False):
     """The origin answers again.
 
     Attributes:
@@ -186,8 +176,7 @@ class CircuitClosed(Event):
     circuit: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FellBack(Event):
+class FellBack(Event, frozen=True, kw_only=True, gc=False):
     """A fallback answered in place of the origin.
 
     Attributes:
@@ -200,8 +189,7 @@ class FellBack(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheLookup(Event):
+class CacheLookup(Event, frozen=True, kw_only=True, gc=False):
     """A cache was asked.
 
     Attributes:
@@ -220,8 +208,7 @@ class CacheLookup(Event):
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheStored(Event):
+class CacheStored(Event, frozen=True, kw_only=True, gc=False):
     """A value was written, or a word says why not.
 
     Attributes:
@@ -236,8 +223,7 @@ class CacheStored(Event):
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFailed(Event):
+class StoreFailed(Event, frozen=True, kw_only=True, gc=False):
     """A store failed or was too slow; the call went on without it.
 
     Attributes:
@@ -252,8 +238,7 @@ class StoreFailed(Event):
     kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "other"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreEvicted(Event):
+class StoreEvicted(Event, frozen=True, kw_only=True, gc=False):
     """Entries were dropped to make room.
 
     Attributes:
@@ -266,8 +251,7 @@ class StoreEvicted(Event):
     entries: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigChanged(Event):
+class ConfigChanged(Event, frozen=True, kw_only=True, gc=False):
     """A policy file that is watched has changed, and its policies apply from now on.
 
     Attributes:
@@ -280,8 +264,7 @@ class ConfigChanged(Event):
     policies: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigFailed(Event):
+class ConfigFailed(Event, frozen=True, kw_only=True, gc=False):
     """A policy file that is watched has changed and cannot be used; the policies from before still apply.
 
     Attributes:

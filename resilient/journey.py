@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TypeVar
 
 from resilient.durations import shown
@@ -138,7 +137,7 @@ def describe(event: Event) -> str:
             return f"the store {store!r} failed to {operation} ({kind}); the call goes on without it"
         case _:
             pass
-    given = ", ".join(f"{one.name} {getattr(event, one.name)}" for one in fields(event))
+    given = ", ".join(f"{name} {getattr(event, name)}" for name in event.__struct_fields__)
     return f"{event.name.removeprefix('resilient.')}: {given}"
 
 

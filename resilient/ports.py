@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -212,7 +212,7 @@ class HttpLibrary:
     name: str
     failures: Mapping[type[Exception], Failure]
     natives: Mapping[type[CallError], type[CallError]]
-    response: Callable[[int, list[tuple[bytes, bytes]], bytes], Response]
+    response: Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Response]
     again: Callable[[Any, Mapping[str, Any], Mapping[str, str]], Request]
     elsewhere: Callable[[Any, str], Request]
     rewind: Callable[[Any], bool]

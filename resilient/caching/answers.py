@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     """
 
     status: int
-    fields: list[tuple[bytes, bytes]]
+    fields: tuple[tuple[bytes, bytes], ...]
     coding: str
     extensions: Mapping[str, bytes]
 
@@ -51,10 +51,16 @@ def answer_of(entry: object) -> Answer:
     Raises:
         CorruptEntryError: there is none in it.
     """
+    known = getattr(entry, "decoded", None)
+    if isinstance(known, Answer):
+        return known
     try:
-        return _read(entry)
+        answer = _read(entry)
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise CorruptEntryError("an entry is no answer", kind="corrupt") from error
+    # A store in memory gives back the same entry each time.
+    object.__setattr__(entry, "decoded", answer)
+    return answer
 
 
 def _read(entry: Any) -> Answer:
@@ -75,4 +81,4 @@ def _read(entry: Any) -> Answer:
             fields.append((name, value))
     if not all(isinstance(value, bytes) for value in extensions.values()):
         raise TypeError(extensions)
-    return Answer(status, fields, ",".join(codings), extensions)
+    return Answer(status, tuple(fields), ",".join(codings), extensions)

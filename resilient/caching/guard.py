@@ -10,6 +10,8 @@ from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError
 from resilient.events import Event, StoreFailed
 from resilient.ports import AsyncStore, Runtime
+from resilient.runtime.lift import Lifted
+from resilient.stores.memory import MemoryStore
 
 T = TypeVar("T")
 COMMAND_BUDGET = 0.05
@@ -28,7 +30,7 @@ class Guard:
         budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes.
     """
 
-    __slots__ = ("_budget", "_record", "_runtime", "_spent", "_store", "unsure")
+    __slots__ = ("_budget", "_memory", "_record", "_runtime", "_spent", "_store", "unsure")
 
     def __init__(
         self,
@@ -39,6 +41,8 @@ class Guard:
     ) -> None:
         self._budget = math.inf if budget is None else budget
         self._store = store
+        # Nobody waits for what this process remembers, and it does not fail.
+        self._memory = store.store if isinstance(store, Lifted) and isinstance(store.store, MemoryStore) else None
         self._runtime = runtime
         self._record = record
         self._spent = 0.0
@@ -47,6 +51,8 @@ class Guard:
 
     async def secret(self) -> bytes | None:
         """The secret kept beside the entries, None if the store does not say."""
+        if self._memory is not None:
+            return self._memory.secret()
         secret = await self._ask("get", self._store.secret, None)
         # What a digest takes as its key, and too long to be guessed.
         if secret is not None and not (isinstance(secret, bytes) and 16 <= len(secret) <= 64):
@@ -55,6 +61,8 @@ class Guard:
 
     async def get(self, key: str) -> Entry | None:
         """The entry, None if there is none or the store does not say."""
+        if self._memory is not None:
+            return self._memory.get(key)
         return await self._ask("get", lambda: self._store.get(key), None)
 
     async def get_patiently(self, key: str, seconds: float) -> Entry | None:
@@ -81,9 +89,7 @@ class Guard:
             return self._failed(operation, "timeout", otherwise)
         return await self._wait(operation, job, otherwise, left)
 
-    async def _wait(
-        self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T, seconds: float
-    ) -> T:
+    async def _wait(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T, seconds: float) -> T:
         clock = self._runtime.clock
         began = clock.now()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 STORABLE_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414})
 """Answers that may stand for a later one (RFC 9110 section 15.1), less those that say the server failed."""
@@ -21,12 +21,12 @@ _NEVER_KEPT = _OF_ONE_CONNECTION | {"set-cookie"}
 _SELECTS_SAFELY = frozenset({"accept-encoding"})
 
 
-def why_not_asked(method: str, fields: Mapping[str, bool], directives: Mapping[str, str | None]) -> str | None:
+def why_not_asked(method: str, names: Collection[bytes], directives: Mapping[str, str | None]) -> str | None:
     """Why a request goes past the cache, None if it does not.
 
     Args:
         method: the request's method.
-        fields: for some names in lower case, whether the request carries such a field.
+        names: those of its header fields, in lower case.
         directives: its Cache-Control.
     """
     if method not in ("GET", "HEAD"):
@@ -35,18 +35,19 @@ def why_not_asked(method: str, fields: Mapping[str, bool], directives: Mapping[s
         return "request-no-store"
     if "no-cache" in directives:  # RFC 9111 section 5.2.1.4
         return "request-no-cache"
-    if fields.get("range"):
+    if b"range" in names:
         return "range"
-    if any(fields.get(name) for name in CONDITIONS):  # RFC 9110 section 13.1
+    if not _CONDITIONS.isdisjoint(names):
         return "conditional"
-    if fields.get("content-length") or fields.get("transfer-encoding"):
+    if not _OF_A_BODY.isdisjoint(names):
         return "request-body"
     return None
 
 
-CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range")
-ASKED_FIELDS = ("range", "content-length", "transfer-encoding", *CONDITIONS)
-"""The fields that :func:`why_not_asked` wants to know of."""
+_CONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range"})
+"""RFC 9110 section 13.1."""
+_OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
+"""RFC 9112 section 6."""
 
 
 def why_not_stored(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -77,8 +78,14 @@ def _rereadable(source: Any) -> bool:
     return seekable is not None and seekable()
 
 
-def _response(status: int, fields: list[tuple[bytes, bytes]], content: bytes) -> httpx.Response:
-    return httpx.Response(status, headers=fields, stream=httpx.ByteStream(content))
+def _response(status: int, fields: Sequence[tuple[bytes, bytes]], content: bytes) -> httpx.Response:
+    return httpx.Response(status, headers=_headers(tuple(fields)), stream=httpx.ByteStream(content))
+
+
+@lru_cache(maxsize=1024)
+def _headers(fields: tuple[tuple[bytes, bytes], ...]) -> httpx.Headers:
+    """Ready for the next response with the same fields; each takes a copy."""
+    return httpx.Headers(fields)
 
 
 def _decodes(fields: list[tuple[bytes, bytes]], content: bytes) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
@@ -24,6 +25,12 @@ from resilient.locks import fork_safe_lock
 from resilient.runtime.tasks import running_loop
 
 _OF_TRANSPORTS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "mounts", "limits", "transport")
+
+
+def _handed_in(options: Mapping[str, Any]) -> set[int]:
+    """The transports that are somebody else's, by their identity: not to be closed where a client was only lent."""
+    mounts: Mapping[str, object] = options.get("mounts") or {}
+    return {id(options.get("transport")), *map(id, mounts.values())}
 
 
 class Place:
@@ -49,7 +56,8 @@ class Places:
     """The processes in which a blocking client is used."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = {name: options[name] for name in _OF_TRANSPORTS if name in options}
+        self._options: dict[str, Any] = {name: options[name] for name in _OF_TRANSPORTS if name in options}
+        self._handed_in = _handed_in(options)
         self._lock = fork_safe_lock()
         self._here = Place(None)
 
@@ -69,7 +77,9 @@ class Places:
         place = self.here()
         if place.client is None:
             return True
-        place.client.close()
+        for door in place.doors.values():
+            if id(door.transport) not in self._handed_in:
+                door.transport.close()
         return False
 
 
@@ -103,9 +113,8 @@ class AsyncPlaces:
     """The event loops on which an asynchronous client is used; the first one is its home."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = {name: options[name] for name in _OF_TRANSPORTS if name in options}
-        mounts: Mapping[str, object] = options.get("mounts") or {}
-        self._handed_in = {id(options.get("transport")), *map(id, mounts.values())}
+        self._options: dict[str, Any] = {name: options[name] for name in _OF_TRANSPORTS if name in options}
+        self._handed_in = _handed_in(options)
         self._lock = fork_safe_lock()
         self._pid = os.getpid()
         self._home: ref[asyncio.AbstractEventLoop] | None = None
@@ -139,21 +148,38 @@ class AsyncPlaces:
             is_home = self._home is None
             if is_home:
                 self._home = ref(loop)
-        found = self._loops[loop] = AsyncPlace(loop, None if is_home else httpx.AsyncClient(**self._options))
-        found.keeper = _open_until_closed(partial(self._leave, found))
+        made = AsyncPlace(loop, None if is_home else self._lent())
+        made.keeper = _open_until_closed(partial(self._leave, made))
         # Its first step tells the loop of it; a loop closes its asynchronous generators when it ends.
         with suppress(StopIteration):
-            found.keeper.asend(None).send(None)
-        return found
+            made.keeper.asend(None).send(None)
+        with self._lock:
+            # Those that were closed without a word. A place holds its loop by its keeper, so none would ever go.
+            for closed in [one for one in self._loops if one.is_closed()]:
+                del self._loops[closed]
+            self._loops[loop] = made
+        return made
+
+    def _lent(self) -> httpx.AsyncClient:
+        """A plain client with the same options, all of them with one context of TLS.
+
+        Reading the certificates takes 16 ms, and there are programs that run every call on a loop of its own.
+        """
+        options: dict[str, Any] = self._options
+        if options.get("transport") is None and not isinstance(options.get("verify"), ssl.SSLContext):
+            given: dict[str, Any] = {name: options[name] for name in ("verify", "cert", "trust_env") if name in options}
+            options = {**options, "verify": httpx.create_ssl_context(**given), "cert": None}
+            self._options = options
+        return httpx.AsyncClient(**options)
 
     async def _leave(self, place: AsyncPlace) -> None:
         """Close the connections of an event loop that ends."""
         if place.left:
             return
+        place.left = True
+        with self._lock:
+            self._loops.pop(asyncio.get_running_loop(), None)
         await place.settle()
-        if place.client is not None:
-            await place.client.aclose()
-            return
         for door in place.doors.values():
             if id(door.transport) not in self._handed_in:
                 await door.transport.aclose()
@@ -162,12 +188,9 @@ class AsyncPlaces:
         """Close what this loop was lent; whether the client's own connections may be closed here too."""
         loop = asyncio._get_running_loop()
         self._last = None
-        place = None if loop is None else self._loops.pop(loop, None)
+        place = None if loop is None else self._loops.get(loop)
         if place is not None and place.pid == os.getpid():
-            await place.settle()
-            if place.client is not None:
-                await place.client.aclose()
-            place.left = True
+            await self._leave(place)
             if place.keeper is not None:
                 with suppress(RuntimeError):  # the loop ends, and closes it now
                     await place.keeper.aclose()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import field
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Self
 
-from resilient.caching.answers import Answer, answer_of, meta_of
+from resilient.caching.answers import answer_of, meta_of
 from resilient.caching.guard import COMMAND_BUDGET, Guard
 from resilient.caching.slot import Fill, Strategy
 from resilient.caching.strategies.failover import Failover
@@ -22,13 +22,12 @@ from resilient.errors import ConfigurationError, CorruptEntryError, DeadlineExce
 from resilient.events import CacheLookup, CacheResult, CacheStored
 from resilient.http.directives import cache_control
 from resilient.http.storing import (
-    ASKED_FIELDS,
     is_acceptable,
     is_complete,
     why_not_asked,
     why_not_stored,
 )
-from resilient.messages import Request, Response
+from resilient.messages import Response
 from resilient.outcome import Failure, is_failed_status
 from resilient.settings import put_seconds, settings
 
@@ -63,6 +62,7 @@ class ResponseCache:
     strategy: Strategy | None = None
     credential_headers: Collection[str] = field(default=CREDENTIAL_HEADERS)
     store_budget: Duration | None = COMMAND_BUDGET
+    credentials: frozenset[bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if (self.ttl is None) == (self.strategy is None):
@@ -79,6 +79,7 @@ class ResponseCache:
         need(not isinstance(given, str) and are_all(str, given), "credential_headers", given, right)
         names = tuple(sorted(name.lower() for name in self.credential_headers))
         object.__setattr__(self, "credential_headers", names)
+        object.__setattr__(self, "credentials", frozenset(name.encode("latin-1", "replace") for name in names))
         put_seconds(self, store_budget=self.store_budget)
 
     @classmethod
@@ -108,12 +109,9 @@ class ResponseCache:
         request = call.request
         if request.method not in ("GET", "HEAD") or call.store is None or call.options.cache is False:
             return await proceed(call)
-        headers = request.headers
-        reason = why_not_asked(
-            request.method,
-            {name: name in headers for name in ASKED_FIELDS},
-            cache_control(headers.get_list("cache-control")),
-        )
+        fields = {name.lower(): value for name, value in request.headers.raw}
+        directives = cache_control(request.headers.get_list("cache-control")) if b"cache-control" in fields else {}
+        reason = why_not_asked(request.method, fields, directives)
         if reason is not None:
             return await _past(call, proceed, reason)
         budget = None if self.store_budget is None else float(self.store_budget)  # type: ignore[arg-type] # seconds
@@ -123,19 +121,22 @@ class ResponseCache:
             return await _past(call, proceed, "store")
         strategy = self.strategy
         assert strategy is not None  # made in __post_init__
-        slot = ResponseSlot(call, guard, key_of(request, secret, self._partition(call)), strategy.name)
+        # Which resource is meant depends on the Host field too (RFC 9110 section 7.1).
+        resource = b"%b %b%b" % (fields.get(b"host", b""), call.host.origin.encode(), request.url.raw_path)
+        slot = ResponseSlot(call, guard, key_of(resource, secret, self._partition(call, fields)), strategy.name)
         try:
             return await strategy(slot, partial(proceed, call))
         finally:
             slot.tell_if_missed()
 
-    def _partition(self, call: Call) -> bytes:
+    def _partition(self, call: Call, fields: Mapping[bytes, bytes]) -> bytes:
         """Whose answers these are: what was named in the request's options, else the credentials."""
         if call.options.partition is not None:
             return b"named " + call.options.partition.encode("utf-8", "surrogatepass")  # no field's name has a space
-        names = self.credential_headers
+        if self.credentials.isdisjoint(fields):
+            return b""
         raw = [(name.lower(), value) for name, value in call.request.headers.raw]
-        return b"\n".join(sorted(name + b":" + value for name, value in raw if name.decode("latin-1") in names))
+        return b"\n".join(sorted(name + b":" + value for name, value in raw if name in self.credentials))
 
 
 async def _past(call: Call, proceed: Handler, reason: str) -> Response:
@@ -143,20 +144,23 @@ async def _past(call: Call, proceed: Handler, reason: str) -> Response:
     return await proceed(call)
 
 
-def key_of(request: Request, secret: bytes, partition: bytes) -> str:
-    """The key of a request's answer: digests that only ``secret`` can make, so that nothing leaks from a key.
+def key_of(resource: bytes, secret: bytes, partition: bytes) -> str:
+    """The key of an answer: digests that only ``secret`` can make, so that nothing leaks from a key."""
+    return f"http:{_resource(resource, secret)}:{_digest(partition, secret) if partition else 'everybody'}"
 
-    Which resource is meant depends on the Host field too (RFC 9110 section 7.1).
-    """
-    url = f"{request.headers.get('host')} {request.url}".partition("#")[0].encode("utf-8", "surrogateescape")
-    owner = blake2b(partition, key=secret, digest_size=16).hexdigest() if partition else "everybody"
-    return f"http:{blake2b(url, key=secret, digest_size=16).hexdigest()}:{owner}"
+
+def _digest(text: bytes, secret: bytes) -> str:
+    return blake2b(text, key=secret, digest_size=16).hexdigest()
+
+
+# What is asked for often is asked for again; credentials are not remembered.
+_resource = lru_cache(maxsize=4096)(_digest)
 
 
 class ResponseSlot:
     """The place of one request's answer."""
 
-    __slots__ = ("_answer", "_call", "_guard", "_key", "_strategy", "_told")
+    __slots__ = ("_call", "_guard", "_key", "_strategy", "_told")
 
     def __init__(self, call: Call, guard: Guard, key: str, strategy: str) -> None:
         self._call = call
@@ -164,7 +168,6 @@ class ResponseSlot:
         self._key = key
         self._strategy = strategy
         self._told = False
-        self._answer: Answer | None = None
 
     async def read(self) -> Entry | None:
         """The kept answer, unless this client could not decode it."""
@@ -186,9 +189,8 @@ class ResponseSlot:
         except CorruptEntryError as error:
             self._guard.failed("get", error)
             return None
-        if not is_acceptable(answer.coding, self._call.request.headers.get("accept-encoding")):
+        if answer.coding and not is_acceptable(answer.coding, self._call.request.headers.get("accept-encoding")):
             return None
-        self._answer = answer
         return entry
 
     def serve(self, entry: Entry, result: CacheResult) -> Response:
@@ -197,10 +199,9 @@ class ResponseSlot:
         age = entry.age(wall)
         self._told = True
         self._call.record(CacheLookup(result=result, strategy=self._strategy, age=age, ttl=entry.fresh_until - wall))
-        answer = self._answer or answer_of(entry)
+        answer = answer_of(entry)
         body = b"" if self._call.request.method == "HEAD" else entry.body
-        headers = [*answer.fields, (b"age", b"%d" % age)]
-        response = self._call.library.response(answer.status, headers, body)
+        response = self._call.library.response(answer.status, (*answer.fields, (b"age", b"%d" % age)), body)
         response.extensions.update(answer.extensions)
         return response
 

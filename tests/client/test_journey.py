@@ -138,8 +138,6 @@ def test_a_journey_reads_as_a_story(world, origin):
 
 def test_every_kind_of_event_reads_as_words():
     """Also one that the story-teller does not know."""
-    from dataclasses import fields
-
     from resilient import events
     from resilient.journey import describe
 
@@ -150,7 +148,8 @@ def test_every_kind_of_event_reads_as_words():
     assert len(kinds) > 12
     for kind in kinds:
         given = {
-            one.name: literals.get(one.name, samples.get(str(one.type).partition(" ")[0], "x")) for one in fields(kind)
+            name: literals.get(name, samples.get(kind.__annotations__[name].partition(" ")[0], "x"))
+            for name in kind.__struct_fields__
         }
         text = describe(kind(**given))
         assert text

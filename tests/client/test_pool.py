@@ -22,6 +22,7 @@ from resilient import Policy, Retry, options
 from resilient.testing import LocalServer
 from resilient.testing.wire import head_of, read_request
 from tests.serving import LOOPBACK, serving
+from tests.wire.servers.host import Host, join
 
 from .both import Transport, reply_to
 from .cancelling import CancelledAt
@@ -36,9 +37,10 @@ HASTE = (0.0005, 0.008)
 
 
 def stuck(client):
-    """Places of the pool that are taken by nobody's request: neither idle nor closed when all is done."""
-    pool = client._transport._pool
-    return [one.info() for one in pool.connections if not (one.is_idle() or one.is_closed())] + list(pool._requests)
+    """Places of the pools that are taken by nobody's request: neither idle nor closed when all is done."""
+    pools = [transport._pool for transport in (client._transport, *client._mounts.values()) if transport is not None]
+    taken = [one.info() for pool in pools for one in pool.connections if not (one.is_idle() or one.is_closed())]
+    return taken + [request for pool in pools for request in pool._requests]
 
 
 def guards_of(client):
@@ -335,48 +337,34 @@ def test_the_transports_of_httpx2_have_no_guard(world, family, no_guards):
 # --- leaving at once ---------------------------------------------------------------------------------------------
 
 
-class Silent:
-    """A server on this loop that stops in the midst: ``connecting``, ``headers``, or the ``body``."""
+class Silent(Host):
+    """Stops in the midst of what it does: ``connecting``, ``headers``, or the ``body``."""
 
     def __init__(self, stage):
+        super().__init__()
         self.stage = stage
-        self.reached = asyncio.Event()
-        self.open = 0
-        self.closed = 0
+        self.reached = False
+
+    @property
+    def url(self):
+        return self.address("https" if self.stage == "connecting" else "http")
 
     async def talk(self, reader, writer):
-        asyncio.current_task().set_name("server")
-        self.open += 1
-        try:
-            if self.stage == "connecting":
-                await reader.read(1)  # the first byte of a handshake that leads nowhere
-            else:
-                await read_request(reader)
-            if self.stage == "body":
-                writer.write(head_of(200, [(b"content-length", b"10")]) + b"half ")
-            self.reached.set()
-            while await reader.read(1_000):
-                pass
-        except OSError:
+        if self.stage == "connecting":
+            await reader.read(1)  # the first byte of a handshake that leads nowhere
+        else:
+            await read_request(reader)
+        if self.stage == "body":
+            writer.write(head_of(200, [(b"content-length", b"10")]) + b"half ")
+            await writer.drain()
+        self.reached = True
+        while await reader.read(1_000):
             pass
-        finally:
-            self.open -= 1
-            self.closed += 1
-            writer.close()
-
-
-@asynccontextmanager
-async def silent(stage):
-    host = Silent(stage)
-    async with await asyncio.start_server(host.talk, LOOPBACK, 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        host.url = f"{'https' if stage == 'connecting' else 'http'}://{LOOPBACK}:{port}/"
-        yield host
 
 
 def left_over(before):
-    """Tasks that are there now, and were not ``before``; but for those of servers."""
-    return {task for task in asyncio.all_tasks() - before if task.get_name() != "server"}
+    """Tasks that are there now, and were not ``before``."""
+    return asyncio.all_tasks() - before
 
 
 @asynccontextmanager
@@ -415,13 +403,9 @@ def test_who_is_cancelled_leaves_at_once_and_the_connection_is_closed(family, st
             return await response.aread()
 
     async def main():
-        async with (
-            silent(stage) as host,
-            one_connection(family, timeout=family.http.Timeout(20, connect=0.3)) as client,
-        ):
+        async with one_connection(family, timeout=family.http.Timeout(20, connect=0.3)) as client:
             caller = asyncio.create_task(call(client, host.url))
-            async with asyncio.timeout(10):
-                await host.reached.wait()
+            assert await eventually(lambda: host.reached)
             await asyncio.sleep(0.01)
             assert host.open == 1
             caller.cancel()
@@ -435,7 +419,8 @@ def test_who_is_cancelled_leaves_at_once_and_the_connection_is_closed(family, st
             with LocalServer() as server:
                 assert (await client.get(server.url)).status_code == 200
 
-    asyncio.run(main())
+    with Silent(stage) as host:
+        asyncio.run(main())
 
 
 async def streaming(client, url):
@@ -490,65 +475,65 @@ def test_a_stream_may_be_cancelled_at_every_wait(family, kept, more):
         asyncio.run(main(url))
 
 
+class Tunnel(Host):
+    """A proxy that says yes to a CONNECT, and makes the connection when the test lets it."""
+
+    def __init__(self, origin):
+        super().__init__()
+        self.origin = origin
+        self.dug = False
+        self.goes_on = False
+
+    async def talk(self, reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await writer.drain()
+        self.dug = True
+        while not self.goes_on:
+            await asyncio.sleep(0.005)
+        await join((reader, writer), await asyncio.open_connection(LOOPBACK, self.origin.port))
+
+
+class Greeting(Host):
+    """Says ok."""
+
+    async def talk(self, reader, writer):
+        while await read_request(reader) is not None:
+            writer.write(head_of(200, [(b"content-length", b"2")]) + b"ok")
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.usefixtures("may_lose_sockets")
 def test_a_tunnel_through_a_proxy_is_not_cut_while_it_is_dug(family):
     """The proxy's CONNECT is sent, the handshake with the origin is under way: the caller leaves, its place is kept.
 
     httpx2 never frees the place of a connection that is cancelled there, nor does httpx without the guard.
     """
-    authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    dug, go_on = asyncio.Event(), asyncio.Event()
+    trustme.CA().issue_cert("localhost").configure_cert(context)
 
-    async def origin(reader, writer):
-        asyncio.current_task().set_name("server")
-        while await read_request(reader) is not None:
-            writer.write(head_of(200, [(b"content-length", b"2")]) + b"ok")
+    async def main(kind, **options):
+        given = {"limits": limits(family, 1, 1), "verify": False, "proxy": tunnel.url, **options}
+        async with kind(**given) as client:
+            caller = asyncio.create_task(client.get("https://localhost/"))
+            assert await eventually(lambda: tunnel.dug)
+            await asyncio.sleep(0.05)
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+            tunnel.goes_on = True
+            if not await eventually(lambda: not stuck(client), 0.5):
+                return "lost"
+            assert await survivors(client, "https://localhost/", family.http, 5) == {200: 5}
+            assert whole(client, 1) if hasattr(client, "_places") else True
+            return "kept"
 
-    async def proxy(reader, writer):
-        asyncio.current_task().set_name("server")
-        await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        dug.set()
-        await go_on.wait()
-        there, back = await asyncio.open_connection(LOOPBACK, origin_port)
-        out = asyncio.create_task(passed(reader, back), name="server")
-        await passed(there, writer)
-        await out
-
-    async def main():
-        nonlocal origin_port
-        async with (
-            await asyncio.start_server(origin, LOOPBACK, 0, ssl=context) as behind,
-            await asyncio.start_server(proxy, LOOPBACK, 0) as before,
-        ):
-            origin_port = behind.sockets[0].getsockname()[1]
-            address = f"http://{LOOPBACK}:{before.sockets[0].getsockname()[1]}"
-            async with one_connection(family, proxy=address) as client:
-                caller = asyncio.create_task(client.get("https://localhost/"))
-                await dug.wait()
-                await asyncio.sleep(0.05)
-                caller.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await caller
-                go_on.set()
-                if family.http.__name__ == "httpx2":
-                    assert not await eventually(lambda: not stuck(client), 0.5)
-                    return
-                assert await survivors(client, "https://localhost/", family.http, 5) == {200: 5}
-                assert stuck(client) == []
-                assert whole(client, 1)
-
-    origin_port = 0
-    asyncio.run(main())
-
-
-async def passed(reader, writer):
-    """Everything from one to the other, to its end."""
-    with suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-    writer.close()
+    with Greeting(tls=context) as origin:
+        with Tunnel(origin) as tunnel:
+            assert asyncio.run(main(family.http.AsyncClient)) == "lost"
+        with Tunnel(origin) as tunnel:
+            expected = "kept" if family.http.__name__ == "httpx" else "lost"
+            assert asyncio.run(main(family.door.AsyncResilientClient, policies=ONCE)) == expected
 
 
 # --- a full pool, and the end ------------------------------------------------------------------------------------
@@ -594,8 +579,7 @@ def abandoned(family):
         request = family.http.Request("GET", host.url, extensions={"timeout": {**times, "connect": host.patience}})
         send = getattr(made, "send", None) or made.handle_async_request
         caller = asyncio.create_task(send(request))
-        async with asyncio.timeout(10):
-            await host.reached.wait()
+        assert await eventually(lambda: host.reached)
         await asyncio.sleep(0.01)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -625,26 +609,26 @@ def test_closing_waits_for_what_is_wound_up(family, abandoned, monkeypatch, kind
 
     async def main():
         before = asyncio.all_tasks()
-        async with silent("connecting") as host:
-            host.patience = patience
-            made = makers(family)[kind]()
-            if way == "with":
-                async with made:
-                    await abandoned(made, host)
-                    began = time.monotonic()
-            else:
+        host.patience = patience
+        made = makers(family)[kind]()
+        if way == "with":
+            async with made:
                 await abandoned(made, host)
                 began = time.monotonic()
-                await made.aclose()
-            took = time.monotonic() - began
-            assert not left_over(before)
-            if family.http.__name__ == "httpx":
-                assert 0.2 < took < 3
-                assert patience is None or await eventually(lambda: host.closed == 1)
-            else:
-                assert took < 0.2  # nothing is wound up: httpx2 lets go at once
+        else:
+            await abandoned(made, host)
+            began = time.monotonic()
+            await made.aclose()
+        took = time.monotonic() - began
+        assert not left_over(before)
+        if family.http.__name__ == "httpx":
+            assert 0.2 < took < 3
+            assert patience is None or await eventually(lambda: not host.open)
+        else:
+            assert took < 0.2  # nothing is wound up: httpx2 lets go at once
 
-    asyncio.run(main())
+    with Silent("connecting") as host:
+        asyncio.run(main())
 
 
 # --- the caller's own request ------------------------------------------------------------------------------------

@@ -59,6 +59,19 @@ def test_a_second_get_is_answered_from_the_cache(world, origin):
     assert second.http_version == first.http_version
 
 
+def test_each_hit_has_header_fields_of_its_own(world, origin):
+    """Whoever changes those of one answer changes those of no other, nor what is kept."""
+    caller = world.client(origin, SIMPLE)
+    caller.get()
+    kept = store_behind(caller).get(*store_behind(caller).scan()).meta["headers"]
+    first = caller.get()
+    before = first.headers.raw
+    first.headers["content-type"] = "changed"
+    del first.headers["age"]
+    assert caller.get().headers.raw == before
+    assert store_behind(caller).get(*store_behind(caller).scan()).meta["headers"] == kept
+
+
 def test_the_age_is_that_of_the_kept_answer(world, origin):
     """One field, in place of what a cache on the way had put there."""
     caller = world.client(origin, SIMPLE)

@@ -49,7 +49,7 @@ def test_nothing_optional_is_imported():
     """Nor what only a disk store, a retry or a command line wants: that comes when it is asked for."""
     code = "import sys, httpx; before = set(sys.modules); import resilient; print(*(set(sys.modules) - before))"
     ours = set(run(code).split())
-    late = {"aiosqlite", "sqlite3", "tenacity", "msgspec", "resilient_adapters", *EXTRAS}
+    late = {"aiosqlite", "sqlite3", "tenacity", "resilient_adapters", *EXTRAS}
     assert not late & {name.partition(".")[0] for name in ours}
     assert not {"resilient.cli", "resilient.testing"} & ours
 

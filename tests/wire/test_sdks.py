@@ -34,7 +34,7 @@ def sent_event(kind, **data):
 @pytest.fixture
 def openai(wire, chat):
     """Makes its client around one of ours; what it retries itself is switched off."""
-    module = pytest.importorskip("openai")
+    module = importlib.import_module("openai")
     chat.answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice("hello")]}
 
     def make(policies=AGAIN, **more):
@@ -155,7 +155,7 @@ def test_openai_closes_what_it_was_given(wire, openai):
 @pytest.fixture
 def anthropic(wire, chat):
     """As above."""
-    module = pytest.importorskip("anthropic")
+    module = importlib.import_module("anthropic")
     chat.answer = {**MESSAGE, "content": [{"type": "text", "text": "hello"}]}
 
     def make(policies=AGAIN):
@@ -230,7 +230,7 @@ def test_anthropic_and_an_open_circuit(wire, anthropic, chat):
 @pytest.mark.parametrize("family", ["httpx"], indirect=True)
 def test_anthropic_takes_no_client_of_httpx(wire):
     """It says so itself, naming our class's library."""
-    module = pytest.importorskip("anthropic")
+    module = importlib.import_module("anthropic")
     kind = wire.choose(module.Anthropic, module.AsyncAnthropic)
     with pytest.raises(TypeError, match="httpx2"):
         kind(api_key="k", http_client=wire.client().client)
@@ -241,7 +241,7 @@ def test_anthropic_takes_no_client_of_httpx(wire):
 
 @pytest.fixture
 def tools():
-    pytest.importorskip("mcp")
+    importlib.import_module("mcp")
     from .servers.tools import Tools
 
     with Tools() as server:

@@ -17,9 +17,8 @@ def carrying(request: httpx2.Request, trip: Trip) -> httpx2.Request:
 
 def give_back(request: httpx2.Request, carried: httpx2.Request) -> None:
     """Let the caller's request look as if it had travelled itself."""
-    state = dict(vars(carried))
-    state["extensions"] = {name: value for name, value in carried.extensions.items() if name != TRIP}
-    vars(request).update(state)
+    _at_home(carried)
+    vars(request).update(vars(carried))
 
 
 def handed_over(response: httpx2.Response, request: httpx2.Request, carried: httpx2.Request) -> httpx2.Response:

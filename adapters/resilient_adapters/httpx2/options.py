@@ -87,6 +87,7 @@ def checked(owner: str, options: Mapping[str, Any], known: type[SharedOptions]) 
             shown = value if isinstance(value, int | float | None) else f"a {type(value).__name__}"
             unknown_option(owner, name, shown, {*names, *OWN_OPTIONS})
         refuse_foreign(name, value)
-    for pattern, transport in (options.get("mounts") or {}).items():
+    mounts: Mapping[str, object] = options.get("mounts") or {}
+    for pattern, transport in mounts.items():
         refuse_foreign(f"mounts[{pattern!r}]", transport)
     return {"timeout": _DEFAULT_TIMEOUT, **options}
