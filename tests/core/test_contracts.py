@@ -87,10 +87,7 @@ def misuses_threading(source: str) -> list[int]:
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
-        if (
-            isinstance(node, ast.Import)
-            and any(name.name.split(".")[0] == "threading" for name in node.names)
-        )
+        if (isinstance(node, ast.Import) and any(name.name.split(".")[0] == "threading" for name in node.names))
         or (
             isinstance(node, ast.ImportFrom)
             and node.module == "threading"
