@@ -67,6 +67,7 @@ class Engine:
         self.runtime = runtime
         self.library = library
         self.cache = cache
+        self.store = None if cache is None else cache.store(runtime)
         self.name = name
         self.sinks = sinks
 
@@ -108,7 +109,7 @@ class Engine:
             host=host,
             journey=journey,
             budget=route.budget,
-            store=None if self.cache is None else self.cache.store(runtime),
+            store=self.store,
             record_to=self.sinks,
             options=options,
             streamed=trip.streamed,

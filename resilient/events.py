@@ -16,13 +16,13 @@ CacheResult = Literal["hit", "stale", "miss", "bypass", "collapsed", "error"]
 RetryStop = Literal["limit", "budget", "deadline", "not_idempotent", "body_not_replayable", "retry_after"]
 
 
-class Event(Struct, frozen=True, kw_only=True, gc=False):
+class Event(Struct, frozen=True, kw_only=True):
     """The base of all events; ``name`` is the same in spans, logs and live views."""
 
     name: ClassVar[str]
 
 
-class CallEnded(Event, frozen=True, kw_only=True, gc=False):
+class CallEnded(Event, frozen=True, kw_only=True):
     """A call came to its end.
 
     Attributes:
@@ -47,7 +47,7 @@ class CallEnded(Event, frozen=True, kw_only=True, gc=False):
     attempts: int
 
 
-class AttemptEnded(Event, frozen=True, kw_only=True, gc=False):
+class AttemptEnded(Event, frozen=True, kw_only=True):
     """One request was sent and answered, or failed.
 
     Attributes:
@@ -66,7 +66,7 @@ class AttemptEnded(Event, frozen=True, kw_only=True, gc=False):
     seconds: float
 
 
-class Retried(Event, frozen=True, kw_only=True, gc=False):
+class Retried(Event, frozen=True, kw_only=True):
     """A failed attempt is followed by another one.
 
     Attributes:
@@ -83,7 +83,7 @@ class Retried(Event, frozen=True, kw_only=True, gc=False):
     asked: float | None = None
 
 
-class RetryExhausted(Event, frozen=True, kw_only=True, gc=False):
+class RetryExhausted(Event, frozen=True, kw_only=True):
     """A failed attempt is followed by no other.
 
     Attributes:
@@ -100,7 +100,7 @@ class RetryExhausted(Event, frozen=True, kw_only=True, gc=False):
     retry_after: float | None = None
 
 
-class Paused(Event, frozen=True, kw_only=True, gc=False):
+class Paused(Event, frozen=True, kw_only=True):
     """A call waits before it is sent, until the origin's quota is filled again.
 
     Attributes:
@@ -111,7 +111,7 @@ class Paused(Event, frozen=True, kw_only=True, gc=False):
     seconds: float
 
 
-class TimedOut(Event, frozen=True, kw_only=True, gc=False):
+class TimedOut(Event, frozen=True, kw_only=True):
     """An attempt or the whole call ran out of time.
 
     Attributes:
@@ -124,7 +124,7 @@ class TimedOut(Event, frozen=True, kw_only=True, gc=False):
     timeout: float
 
 
-class Rejected(Event, frozen=True, kw_only=True, gc=False):
+class Rejected(Event, frozen=True, kw_only=True):
     """A policy refused to send.
 
     Attributes:
@@ -139,7 +139,7 @@ class Rejected(Event, frozen=True, kw_only=True, gc=False):
     retry_in: float
 
 
-class CircuitOpened(Event, frozen=True, kw_only=True, gc=False):
+class CircuitOpened(Event, frozen=True, kw_only=True):
     """Too many failures: the circuit refuses calls for a while.
 
     Attributes:
@@ -154,7 +154,7 @@ class CircuitOpened(Event, frozen=True, kw_only=True, gc=False):
     cause: Literal["run", "ratio", "slow", "probe", "manual"]
 
 
-class CircuitHalfOpened(Event, frozen=True, kw_only=True, gc=False):
+class CircuitHalfOpened(Event, frozen=True, kw_only=True):
     """The open period is over: a probe may go.
 
     Attributes:
@@ -165,7 +165,7 @@ class CircuitHalfOpened(Event, frozen=True, kw_only=True, gc=False):
     circuit: str
 
 
-class CircuitClosed(Event, frozen=True, kw_only=True, gc=False):
+class CircuitClosed(Event, frozen=True, kw_only=True):
     """The origin answers again.
 
     Attributes:
@@ -176,7 +176,7 @@ class CircuitClosed(Event, frozen=True, kw_only=True, gc=False):
     circuit: str
 
 
-class FellBack(Event, frozen=True, kw_only=True, gc=False):
+class FellBack(Event, frozen=True, kw_only=True):
     """A fallback answered in place of the origin.
 
     Attributes:
@@ -189,7 +189,7 @@ class FellBack(Event, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
-class CacheLookup(Event, frozen=True, kw_only=True, gc=False):
+class CacheLookup(Event, frozen=True, kw_only=True):
     """A cache was asked.
 
     Attributes:
@@ -208,7 +208,7 @@ class CacheLookup(Event, frozen=True, kw_only=True, gc=False):
     detail: str | None = None
 
 
-class CacheStored(Event, frozen=True, kw_only=True, gc=False):
+class CacheStored(Event, frozen=True, kw_only=True):
     """A value was written, or a word says why not.
 
     Attributes:
@@ -223,7 +223,7 @@ class CacheStored(Event, frozen=True, kw_only=True, gc=False):
     detail: str | None = None
 
 
-class StoreFailed(Event, frozen=True, kw_only=True, gc=False):
+class StoreFailed(Event, frozen=True, kw_only=True):
     """A store failed or was too slow; the call went on without it.
 
     Attributes:
@@ -238,7 +238,7 @@ class StoreFailed(Event, frozen=True, kw_only=True, gc=False):
     kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "other"]
 
 
-class StoreEvicted(Event, frozen=True, kw_only=True, gc=False):
+class StoreEvicted(Event, frozen=True, kw_only=True):
     """Entries were dropped to make room.
 
     Attributes:
@@ -251,7 +251,7 @@ class StoreEvicted(Event, frozen=True, kw_only=True, gc=False):
     entries: int
 
 
-class ConfigChanged(Event, frozen=True, kw_only=True, gc=False):
+class ConfigChanged(Event, frozen=True, kw_only=True):
     """A policy file that is watched has changed, and its policies apply from now on.
 
     Attributes:
@@ -264,7 +264,7 @@ class ConfigChanged(Event, frozen=True, kw_only=True, gc=False):
     policies: int
 
 
-class ConfigFailed(Event, frozen=True, kw_only=True, gc=False):
+class ConfigFailed(Event, frozen=True, kw_only=True):
     """A policy file that is watched has changed and cannot be used; the policies from before still apply.
 
     Attributes:

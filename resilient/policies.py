@@ -109,7 +109,12 @@ class Policies:
 
     def find(self, method: str, url: URL) -> tuple[Route, Host]:
         """The entry that applies to a request, and what is known of its origin under it."""
-        origin = self._origin(url)
+        key = (url.scheme, url.netloc)
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._made(key, url)
+        else:
+            origin.used = True
         route = origin.routes[0]
         if not route.pattern.is_for_all:
             path = url.path
@@ -119,12 +124,7 @@ class Policies:
             host = origin.hosts.setdefault(route.name, Host(route.name, origin.name))
         return route, host
 
-    def _origin(self, url: URL) -> _Origin:
-        key = (url.scheme, url.netloc)
-        found = self._origins.get(key)
-        if found is not None:
-            found.used = True
-            return found
+    def _made(self, key: tuple[str, bytes], url: URL) -> _Origin:
         with self._lock:
             if (found := self._origins.get(key)) is not None:
                 return found
