@@ -22,8 +22,8 @@ demo: $(DEMO) ## watch a client survive a failing origin
 test: $(DEV) ## run every test but the soak tests
 	$(BIN)/pytest -n 2 -m "not soak"
 
-test-fast: $(DEV) ## run the tests that take less than a second each
-	$(BIN)/pytest -n 2 -m "not slow and not soak"
+test-fast: $(DEV) ## run the quick tests: one HTTP library, no real connections
+	$(BIN)/pytest -n 2 -m "not slow and not soak" -k "not httpx2" --ignore tests/wire
 
 check: $(DEV) ## style, types, imports and docs: everything but the tests
 	$(BIN)/python tools/twin.py --check
