@@ -18,8 +18,9 @@ PATIENCE = 2.0
 class Leash:
     """By which an abandoned exchange is stopped, as soon as that does no harm.
 
-    From the moment in which a connection is promised until it is used, a cancellation loses it. An exchange whose
-    caller has gone is therefore cancelled only once its connection has begun to work.
+    From the moment in which a connection is promised until it is used, a cancellation loses it; and so it does while
+    the connection is put away. An exchange whose caller has gone is therefore cancelled only while its connection
+    works for it.
     """
 
     __slots__ = ("_abandoned", "_working")
@@ -33,6 +34,10 @@ class Leash:
         self._working = True
         if self._abandoned is not None:
             self._abandoned.cancel()
+
+    def rests(self) -> None:
+        """The connection has ended its work, well or not; the exchange will soon have ended too."""
+        self._working = False
 
     def abandon(self, task: asyncio.Task[Any]) -> None:
         """Nobody waits for ``task`` any more."""

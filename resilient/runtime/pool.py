@@ -65,7 +65,8 @@ class GuardedPool:
             raise self._full()
 
         leash = Leash()
-        request.extensions = {**request.extensions, "trace": _traced(leash, request.extensions.get("trace"))}
+        trace = _Trace(leash, request.extensions.get("trace"))
+        request.extensions = {**request.extensions, "trace": trace}
 
         async def exchange() -> Any:
             try:
@@ -73,23 +74,37 @@ class GuardedPool:
             except BaseException:
                 self.gate.leave()
                 raise
-            response.stream = _GuardedStream(response.stream, self.gate, self.exchanges)
+            response.stream = trace.body = _GuardedStream(response.stream, self.gate, self.exchanges)
             return response
 
         return await self.exchanges.run(exchange, _close, leash)
 
 
-def _traced(leash: Leash, trace: Any) -> Any:
-    """A trace that tells ``leash`` when the connection works, beside the caller's own."""
+class _Trace:
+    """Hears what the connection does, beside the caller's own trace.
 
-    async def told(event: str, info: dict[str, Any]) -> None:
-        # A proxy's CONNECT is a request too, but the connection is not there yet.
-        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            leash.works()
-        if trace is not None:
-            await trace(event, info)
+    A body that fails while its caller reads it is closed on the spot, out of the caller's reach: a cancellation in
+    the midst of closing it would lose the connection.
+    """
 
-    return told
+    __slots__ = ("_leash", "_own", "body")
+
+    def __init__(self, leash: Leash, own: Any) -> None:
+        self._leash = leash
+        self._own = own
+        self.body: _GuardedStream | None = None
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            # A proxy's CONNECT is a request too, but the connection is not there yet.
+            if info["request"].method != b"CONNECT":
+                self._leash.works()
+        elif event.endswith((".failed", "response_closed.started")):
+            self._leash.rests()
+            if self.body is not None and event.endswith("receive_response_body.failed"):
+                await self.body.aclose()
+        if self._own is not None:
+            await self._own(event, info)
 
 
 async def _close(response: Any) -> None:
@@ -118,21 +133,24 @@ class _Permitted:
 class _GuardedStream:
     """A body whose closing runs to its end, and gives its permit back then."""
 
-    __slots__ = ("_exchanges", "_gate", "_stream")
+    __slots__ = ("_closed", "_exchanges", "_gate", "_stream")
 
     def __init__(self, stream: Any, gate: Gate, exchanges: Exchanges) -> None:
         self._stream = stream
         self._gate = gate
         self._exchanges = exchanges
+        self._closed = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         iterator: AsyncIterator[bytes] = aiter(self._stream)
         return iterator
 
     async def aclose(self) -> None:
-        await self._exchanges.run(self._closed)
+        if not self._closed:
+            self._closed = True
+            await self._exchanges.run(self._close)
 
-    async def _closed(self) -> None:
+    async def _close(self) -> None:
         try:
             await self._stream.aclose()
         finally:
