@@ -15,10 +15,12 @@ from resilient.mechanics.budget import Budget
 from resilient.messages import Request, Response
 from resilient.options import NO_OPTIONS, Options
 from resilient.outcome import Failure, failure_of
-from resilient.ports import AsyncStore, HttpLibrary, Runtime
+from resilient.ports import EntryStore, HttpLibrary, Runtime
 
 T = TypeVar("T")
 INFINITE = float("inf")
+BEHIND = 30.0
+"""Seconds that a call in the background has where no deadline says less."""
 
 
 class Call(Struct, frozen=True, kw_only=True, eq=False):
@@ -50,7 +52,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
     host: Host
     journey: Journey
     budget: Budget | None = None
-    store: AsyncStore | None = None
+    store: EntryStore | None = None
     record_to: Callable[[Event], None] | None = None
     options: Options = NO_OPTIONS
     streamed: bool = False
@@ -78,6 +80,19 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
         """The same call, sent by ``send``."""
         return replace(self, send=send)
 
+    def behind(self) -> Self:
+        """A call of its own for the same request, begun now in the background, with as much time as this one had."""
+        now = self.runtime.clock.now()
+        had = self.deadline - self.journey.started
+        return replace(
+            self,
+            journey=Journey(now),
+            streamed=False,
+            deadline=now + min(had, BEHIND),
+            attempt=1,
+            attempt_ends=INFINITE,
+        )
+
     @property
     def time_left(self) -> float:
         """Seconds until the deadline; negative once it has passed, infinite without one."""
@@ -86,6 +101,11 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
     def record(self, event: Event) -> None:
         """Put ``event`` into the journey and tell whoever listens."""
         self.journey.timeline.append((self.runtime.clock.now(), event))
+        if self.record_to is not None:
+            self.record_to(event)
+
+    def tell(self, event: Event) -> None:
+        """Tell whoever listens, of what is no part of the journey: the call may be over."""
         if self.record_to is not None:
             self.record_to(event)
 

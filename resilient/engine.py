@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TypeAlias
+from contextvars import ContextVar
+from typing import Self, TypeAlias
 
 from resilient.caching.cache import Cache
 from resilient.call import INFINITE, Call, Host, Sender
@@ -18,9 +19,11 @@ from resilient.messages import URL, Request, Response, asked_phases, origin_of
 from resilient.options import EXTENSION, NO_OPTIONS, Options
 from resilient.outcome import Outcome, failure_of, is_failed_status, outcome_of
 from resilient.pipeline.breaker import circuit_of
+from resilient.pipeline.rate_limit import RateLimit
 from resilient.policies import Policies
 from resilient.ports import HttpLibrary, Runtime
 from resilient.runtime.ambient import ambient_deadline
+from resilient.runtime.line import Line
 from resilient.sinks import Sinks
 
 TRIP = "resilient.trip"
@@ -30,16 +33,34 @@ TRIP = "resilient.trip"
 class Trip:
     """One call of a client: what its redirects and rounds of authentication have in common.
 
+    A request carries it; one that the call's authentication makes itself finds it in its context, which the ``with``
+    statement sets.
+
     Attributes:
+        engine: what sends.
+        request: the caller's own, as it travels.
         journey: what happened so far.
         streamed: whether the caller reads the body itself.
     """
 
-    __slots__ = ("journey", "streamed")
+    __slots__ = ("_mark", "engine", "journey", "request", "streamed")
 
-    def __init__(self, journey: Journey, streamed: bool) -> None:
+    def __init__(self, engine: Engine, request: Request, journey: Journey, streamed: bool) -> None:
+        self.engine = engine
+        self.request = request
         self.journey = journey
         self.streamed = streamed
+
+    def __enter__(self) -> Self:
+        self._mark = _under_way.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _under_way.reset(self._mark)
+
+
+_under_way: ContextVar[Trip | None] = ContextVar("resilient_under_way", default=None)
+"""The innermost call of a client that is under way in this context."""
 
 
 class Engine:
@@ -67,20 +88,21 @@ class Engine:
         self.runtime = runtime
         self.library = library
         self.cache = cache
-        self.store = None if cache is None else cache.store(runtime)
         self.name = name
         self.sinks = sinks
 
-    def begin(self, streamed: bool) -> Trip:
+    def begin(self, request: Request, streamed: bool) -> Trip:
         """A call that starts now."""
-        return Trip(Journey(self.runtime.clock.now()), streamed)
+        return Trip(self, request, Journey(self.runtime.clock.now()), streamed)
 
     async def handle(self, request: Request, send: Sender) -> Response:
-        """Answer ``request``; it is part of the call that it carries, or else a call of its own."""
+        """Answer ``request``; it is part of the call that it carries or was made in, or else a call of its own."""
         trip: Trip | None = request.extensions.get(TRIP)
+        if trip is None and (around := _under_way.get()) is not None and around.engine is self:
+            trip = around
         if trip is not None:
             return await self._pass(request, send, trip)
-        trip = self.begin(streamed=True)
+        trip = self.begin(request, streamed=True)
         try:
             response = await self._pass(request, send, trip)
         except BaseException as error:
@@ -90,16 +112,16 @@ class Engine:
         return response
 
     async def _pass(self, request: Request, send: Sender, trip: Trip) -> Response:
-        options = request.extensions.get(EXTENSION, NO_OPTIONS)
-        if not isinstance(options, Options):
-            need(False, "extensions", {EXTENSION: options}, "extensions=options(...)")
+        options = _options_of(request)
         route, host = self.policies.find(request.method, request.url)
         journey = trip.journey
         journey.route = options.route or route.name
         runtime = self.runtime
+        deadline = INFINITE if options.deadline is None else journey.started + options.deadline
+        if request is not trip.request:
+            deadline = min(deadline, self._due(trip))
         if options.idempotency_key is not None:
             request = self.library.again(request, request.extensions, {"Idempotency-Key": options.idempotency_key})
-        deadline = INFINITE if options.deadline is None else journey.started + options.deadline
         call = Call(
             request=request,
             asked=asked_phases(request),
@@ -109,7 +131,7 @@ class Engine:
             host=host,
             journey=journey,
             budget=route.budget,
-            store=self.store,
+            store=None if self.cache is None else self.cache.store(runtime),
             record_to=self.sinks,
             options=options,
             streamed=trip.streamed,
@@ -124,6 +146,15 @@ class Engine:
             raise
         response.extensions[EXTENSION] = journey
         return response
+
+    def _due(self, trip: Trip) -> float:
+        """The instant at which a call must be over by what is said of its own request; others of it have to obey."""
+        started, request = trip.journey.started, trip.request
+        asked = _options_of(request).deadline
+        if asked is not None:
+            return started + asked
+        route, _ = self.policies.find(request.method, request.url)
+        return INFINITE if route.deadline is None else route.deadline.ends(started, asked_phases(request))
 
     def ended(self, trip: Trip, request: Request, response: Response) -> None:
         """Close the journey of a call that was answered."""
@@ -168,7 +199,7 @@ class Engine:
         return "\n".join([head, *(f"  {line}" for line in [*str(route.policy).splitlines(), "send"])])
 
     def state(self) -> dict[str, State]:
-        """What is known of each origin: its circuit and its budget; by route and origin."""
+        """What is known of each origin: its circuit, its budget and its rate limit; by route and origin."""
         now = self.runtime.clock.now()
         found: dict[str, State] = {}
         for route, host in self.policies.known():
@@ -177,6 +208,9 @@ class Engine:
                 known["circuit"] = circuit.snapshot(now)
             if (tokens := host.known(Tokens)) is not None and route.budget is not None:
                 known["budget"] = tokens.snapshot(route.budget, now)
+            limits = [stage for stage in route.policy.stages() if isinstance(stage, RateLimit)]
+            if limits and (line := host.known(Line)) is not None:
+                known["rate_limit"] = line.snapshot(limits[0].quota, now)
             found[f"{host.route} {host.origin}"] = known
         return found
 
@@ -184,6 +218,13 @@ class Engine:
         """The circuit of an origin, to be worked by hand."""
         _, host = self.policies.find(method, url)
         return CircuitHandle(host, self.sinks, self.runtime.clock.now)
+
+
+def _options_of(request: Request) -> Options:
+    options = request.extensions.get(EXTENSION, NO_OPTIONS)
+    if not isinstance(options, Options):
+        need(False, "extensions", {EXTENSION: options}, "extensions=options(...)")
+    return options
 
 
 State: TypeAlias = Mapping[str, object]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -24,6 +26,8 @@ class Entry:
         fresh_until: until then it is as good as new.
         expires_at: after that a store must not give it back.
         tags: names of the groups that it belongs to.
+        fence: the fence of the lease under which it was made, 0 without one; a store drops what has a lower fence
+            than what it gave out or keeps for that key.
         decoded: what a reader made of it, ready for the next one; no part of the value, and never written.
     """
 
@@ -33,6 +37,7 @@ class Entry:
     fresh_until: float
     expires_at: float
     tags: tuple[str, ...] = ()
+    fence: int = 0
     decoded: object = field(default=None, init=False, repr=False, compare=False)
 
     def age(self, wall: float) -> float:
@@ -51,13 +56,41 @@ class Entry:
         """Whether it is as good as new."""
         return wall < self.fresh_until and self.is_alive(wall)
 
+    def with_life(self, fresh_until: float, expires_at: float, tags: tuple[str, ...] | None = None) -> Entry:
+        """The same value with other ends, and other tags if they are given."""
+        return replace(
+            self, fresh_until=fresh_until, expires_at=expires_at, tags=self.tags if tags is None else tags
+        ).ready(self.decoded)
+
+    def ready(self, decoded: object) -> Entry:
+        """This entry, with what a reader would make of it."""
+        object.__setattr__(self, "decoded", decoded)
+        return self
+
     def size(self) -> int:
         """Bytes that it takes, about: the body, the metadata as text, and the object itself."""
         return len(self.body) + sum(len(str(item)) for item in self.meta.items()) + ENTRY_OVERHEAD
 
+
+FOREVER = math.inf
+"""The end of an entry that has none."""
 
 MAX_CLOCK_SKEW = 60.0
 """Seconds; an entry written further in the future than this is not believed."""
 
 ENTRY_OVERHEAD = 512
 """Bytes of bookkeeping that an entry in memory costs beside its body."""
+
+
+COUNTER: Mapping[str, Plain] = MappingProxyType({"kind": "int"})
+"""The metadata of an entry whose body is a whole number in decimal ASCII, to which a store can add."""
+
+
+def counted(entry: Entry) -> int | None:
+    """The number that a counter holds, None if the entry is no counter."""
+    if entry.meta != COUNTER or not _NUMBER.fullmatch(entry.body):
+        return None
+    return int(entry.body)
+
+
+_NUMBER = re.compile(rb"-?[0-9]{1,19}")

@@ -8,10 +8,12 @@
     │   ├── CircuitOpenError                the circuit refused it; nothing was sent
     │   ├── DeadlineExceededError           the time for the whole call ran out
     │   ├── AttemptTimeoutError             one attempt took too long
-    │   └── RateLimitedError                the origin's quota is used up; nothing was sent
+    │   └── RateLimitedError                a quota is used up; nothing was sent
     ├── StoreError                          a cache store failed
     │   ├── StoreUnavailableError           it did not answer, or not in time
-    │   └── CorruptEntryError               it answered something that cannot be an entry
+    │   ├── CorruptEntryError               it answered something that cannot be an entry
+    │   ├── LeaseLostError                  a lock was lost while it was held
+    │   └── TransactionError                a transaction could not be committed
     ├── LockedError                         a call waits for a key that it holds itself
     └── SuspendedError (RuntimeError)       a blocking client met an await that needs an event loop
 
@@ -106,15 +108,15 @@ class AttemptTimeoutError(CallError):
 
 
 class RateLimitedError(CallError):
-    """No more may be sent to the origin for now, and waiting would go past the deadline; nothing was sent.
+    """A quota is used up, and there is no time to wait for more of it; nothing was sent, or called.
 
     Attributes:
-        origin: scheme, host and port.
-        retry_in: seconds until something may be sent again.
+        origin: whose quota it is: scheme, host and port, or the name of a function.
+        retry_in: seconds until it may be tried again.
     """
 
     def __init__(self, origin: str, retry_in: float) -> None:
-        super().__init__(f"nothing may be sent to {origin!r} for {retry_in:.1f} s")
+        super().__init__(f"the quota of {origin!r} is used up; try again in {retry_in:.1f} s")
         self.origin, self.retry_in = origin, retry_in
 
 
@@ -140,6 +142,22 @@ class StoreUnavailableError(StoreError):
 
 class CorruptEntryError(StoreError):
     """The store answered something that cannot be an entry."""
+
+
+class LeaseLostError(StoreError):
+    """A lock was lost while it was held: its holder could not renew it in time, and another one may have it.
+
+    Attributes:
+        key: what was locked.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the lock of {key!r} was lost while it was held; somebody else may hold it now")
+        self.key = key
+
+
+class TransactionError(StoreError):
+    """A transaction could not be committed, and nothing of it was: what it had read has changed meanwhile."""
 
 
 class LockedError(ResilientError):

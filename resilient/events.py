@@ -101,14 +101,16 @@ class RetryExhausted(Event, frozen=True, kw_only=True):
 
 
 class Paused(Event, frozen=True, kw_only=True):
-    """A call waits before it is sent, until the origin's quota is filled again.
+    """A call waits before it is sent, since a quota is used up.
 
     Attributes:
-        seconds: how long.
+        seconds: how long, at most.
+        by: whose quota it is: the origin's own, by its word, or that of the policy's rate limit.
     """
 
     name: ClassVar[str] = "resilient.pause"
     seconds: float
+    by: Literal["origin", "rate"] = "origin"
 
 
 class TimedOut(Event, frozen=True, kw_only=True):
@@ -195,6 +197,7 @@ class CacheLookup(Event, frozen=True, kw_only=True):
     Attributes:
         result: what it said.
         strategy: the strategy that asked.
+        function: the qualified name of the decorated function, empty for a response.
         age: seconds since the entry was stored, None without an entry.
         ttl: seconds that it stays fresh, negative once stale, None without an entry.
         detail: a word on why, one of a fixed set.
@@ -203,6 +206,7 @@ class CacheLookup(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "resilient.cache.lookup"
     result: CacheResult
     strategy: str
+    function: str = ""
     age: float | None = None
     ttl: float | None = None
     detail: str | None = None
@@ -213,14 +217,46 @@ class CacheStored(Event, frozen=True, kw_only=True):
 
     Attributes:
         strategy: the strategy that wrote it.
+        function: the qualified name of the decorated function, empty for a response.
         ttl: seconds that it stays fresh, None if it was not written.
         detail: why it was not written, one of a fixed set.
     """
 
     name: ClassVar[str] = "resilient.cache.stored"
     strategy: str
+    function: str = ""
     ttl: float | None = None
     detail: str | None = None
+
+
+class CacheRefreshed(Event, frozen=True, kw_only=True):
+    """A value was made anew in the background.
+
+    Attributes:
+        strategy: the strategy that wanted it.
+        function: the qualified name of the decorated function, empty for a response.
+        seconds: how long the making took.
+    """
+
+    name: ClassVar[str] = "resilient.cache.refreshed"
+    strategy: str
+    function: str = ""
+    seconds: float
+
+
+class BackgroundFailed(Event, frozen=True, kw_only=True):
+    """Work in the background failed; nobody waited for it.
+
+    Attributes:
+        what: what it was for.
+        function: the qualified name of the decorated function, empty for a response.
+        error: the name of the exception's class.
+    """
+
+    name: ClassVar[str] = "resilient.background.failed"
+    what: Literal["refresh"]
+    function: str = ""
+    error: str
 
 
 class StoreFailed(Event, frozen=True, kw_only=True):

@@ -109,6 +109,8 @@ def describe(event: Event) -> str:
         case RetryExhausted(reason=reason, stop=stop, retry_after=asked):
             wish = "" if asked is None else f" (the origin asked for {shown(asked)})"
             return f"that is a failure ({reason}); not again: {_STOPS[stop]}{wish}"
+        case Paused(seconds=seconds, by="rate"):
+            return f"waits up to {shown(seconds)} for its turn under the rate limit"
         case Paused(seconds=seconds):
             return f"waits {shown(seconds)} until the origin's quota is filled again"
         case TimedOut(what=what, timeout=timeout):
@@ -148,6 +150,7 @@ _FAILURES = {
     Failure.TIMEOUT: "no answer in time",
     Failure.BROKEN: "the connection broke",
     Failure.UNTRUSTED: "the origin's certificate was refused",
+    Failure.PROXY: "the proxy refused the credentials, nothing was sent",
     Failure.INVALID: "the request can never succeed",
     Failure.REJECTED: "refused here",
     Failure.CANCELLED: "the caller gave up",

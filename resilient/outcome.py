@@ -22,6 +22,9 @@ class Failure(Enum):
     """Sent, perhaps in part; the connection or the protocol broke before the whole answer came."""
     UNTRUSTED = "untrusted"
     """The origin's certificate was refused; asking again changes nothing."""
+    PROXY = "proxy"
+    """A proxy refused the credentials that it was given, or none; nothing reached the origin, and asking again changes
+    nothing."""
     INVALID = "invalid"
     """The request can never succeed: a bad address, an unsupported scheme, too many redirects."""
     REJECTED = "rejected"
@@ -56,6 +59,8 @@ def failure_of(error: BaseException, known: Mapping[type[Exception], Failure]) -
             break
     else:
         return Failure.OTHER
+    if found is Failure.PROXY and not str(error).startswith(_REFUSED_BY_PROXY):
+        return Failure.UNSENT
     if found is Failure.UNSENT and _is_untrusted(error):
         return Failure.UNTRUSTED
     if found is Failure.BROKEN and _is_refused_stream(error):
@@ -80,6 +85,11 @@ def is_failed_status(status: int) -> bool:
 def is_throttled_status(status: int) -> bool:
     """Whether the origin asks for fewer requests (RFC 6585 section 4)."""
     return status == 429
+
+
+_REFUSED_BY_PROXY = ("407", "Invalid username/password", "Requested ")
+"""How libraries tell what a proxy said: RFC 9110 section 15.5.8, RFC 1929 section 2, and RFC 1928 section 3, where it
+wants another way of authentication than was offered. All else that goes wrong at a proxy may be better next time."""
 
 
 def _is_untrusted(error: BaseException) -> bool:

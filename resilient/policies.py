@@ -16,6 +16,7 @@ from resilient.mechanics.circuit import Circuit
 from resilient.messages import URL, origin_of
 from resilient.pattern import Pattern, canonical
 from resilient.pipeline.compose import compose
+from resilient.pipeline.deadline import Deadline
 from resilient.pipeline.response_cache import ResponseCache
 from resilient.policy import Policy
 
@@ -33,18 +34,21 @@ class Route:
         pattern: the requests to which it applies.
         policy: what happens to them.
         handler: the policy's pipeline down to the transport.
+        deadline: the policy's deadline for a whole call, None without one.
         budget: what retries may cost, None for as much as they like.
         name: the pattern as text; a label in metrics.
     """
 
-    __slots__ = ("budget", "handler", "name", "pattern", "policy")
+    __slots__ = ("budget", "deadline", "handler", "name", "pattern", "policy")
 
     def __init__(self, name: str, policy: Policy) -> None:
         if not isinstance(policy, Policy):
             raise ConfigurationError(f"policies={{{name!r}: {policy!r}}} is not right; give a Policy(...)")
         self.pattern = Pattern.read(name)
         self.policy = policy
-        self.handler: Handler = compose(policy.stages(), exchange)
+        stages = policy.stages()
+        self.handler: Handler = compose(stages, exchange)
+        self.deadline = next((stage for stage in stages if isinstance(stage, Deadline)), None)
         self.budget: Budget | None = policy.effective_budget
         self.name = name
 

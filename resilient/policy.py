@@ -18,6 +18,7 @@ from resilient.pipeline.breaker import CircuitBreaker
 from resilient.pipeline.deadline import Deadline
 from resilient.pipeline.fallback import Answerer, Fallback
 from resilient.pipeline.observe import observe_attempt
+from resilient.pipeline.rate_limit import RateLimit
 from resilient.pipeline.response_cache import ResponseCache
 from resilient.pipeline.retry import Retry
 from resilient.settings import settings
@@ -46,6 +47,7 @@ class Policy:
         retry: when a failed attempt is made again; three attempts.
         budget: how much retries may add to the traffic of a host.
         breaker: when calls to a failing origin are refused.
+        rate_limit: how many attempts may be sent in a time; as many as there are.
         attempt_timeout: the time for one attempt; 10 s, at most the deadline.
         pipeline: middlewares in an order of your own, the first outermost, in place of all stages above.
 
@@ -59,6 +61,7 @@ class Policy:
     retry: Retry | Unset | None = UNSET
     budget: Budget | Unset | None = UNSET
     breaker: CircuitBreaker | Unset | None = UNSET
+    rate_limit: RateLimit | str | Unset | None = UNSET
     attempt_timeout: AttemptTimeout | Duration | Unset | None = UNSET
     pipeline: Sequence[Middleware] | None = None
 
@@ -67,6 +70,8 @@ class Policy:
         self._read("attempt_timeout", AttemptTimeout)
         if self.fallback is not None and not isinstance(self.fallback, Fallback | Unset):
             object.__setattr__(self, "fallback", Fallback(self.fallback))
+        if isinstance(self.rate_limit, str):
+            object.__setattr__(self, "rate_limit", RateLimit(self.rate_limit))
         for name, kind in _KINDS.items():
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind | Unset):
@@ -141,6 +146,7 @@ class Policy:
             None if self.cache is UNSET else self.cache,
             DEFAULT_RETRY if self.retry is UNSET else self.retry,
             DEFAULT_BREAKER if self.breaker is UNSET else self.breaker,
+            None if self.rate_limit is UNSET else self.rate_limit,
             DEFAULT_ATTEMPT_TIMEOUT if self.attempt_timeout is UNSET else self.attempt_timeout,
             observe_attempt,
         ]
@@ -159,8 +165,14 @@ class Policy:
         return "\n".join([*lines, f"off: {', '.join(off)}"] if off else lines)
 
 
-_STAGES = ("deadline", "fallback", "cache", "retry", "budget", "breaker", "attempt_timeout")
-_KINDS: dict[str, type] = {"cache": ResponseCache, "retry": Retry, "budget": Budget, "breaker": CircuitBreaker}
+_STAGES = ("deadline", "fallback", "cache", "retry", "budget", "breaker", "rate_limit", "attempt_timeout")
+_KINDS: dict[str, type] = {
+    "cache": ResponseCache,
+    "retry": Retry,
+    "budget": Budget,
+    "breaker": CircuitBreaker,
+    "rate_limit": RateLimit,
+}
 DEFAULT_DEADLINE = Deadline(30.0, named=False)
 DEFAULT_ATTEMPT_TIMEOUT = AttemptTimeout(10.0, named=False)
 DEFAULT_RETRY = Retry()

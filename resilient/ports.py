@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from resilient.entry import Entry
@@ -16,6 +17,7 @@ from resilient.outcome import Failure
 T = TypeVar("T")
 Job: TypeAlias = Callable[[], Coroutine[Any, Any, T]]
 """Makes the coroutine that does the work; a factory, so that work that never starts warns of nothing."""
+NO_ENTRIES: Mapping[str, Entry | None] = MappingProxyType({})
 
 
 class Clock(Protocol):
@@ -99,6 +101,24 @@ class Runtime(Protocol):
         """The one of two values that belongs to this colour."""
         ...
 
+    def spawn(self, key: str, job: Job[object]) -> bool:
+        """Run ``job`` in the background, where nobody waits for it; its runtime owns it until its end.
+
+        The job handles its own failures; one that it lets out is logged and goes no further.
+
+        Returns:
+            False if it was not started: there is background work for ``key``, or too much of it, or the runtime
+            is closed.
+        """
+        ...
+
+    async def settle(self, drain: float = 2.0) -> None:
+        """Refuse new background work from now on, and wait ``drain`` seconds at most for what is under way.
+
+        What takes longer is cancelled where the colour can, and left behind where it cannot.
+        """
+        ...
+
     async def share(self, key: str, job: Job[T], timeout: float | None = None) -> tuple[T, bool]:
         """Run ``job`` once for everybody who asks for ``key`` while it runs.
 
@@ -136,20 +156,87 @@ class Store(Protocol):
         """The entry, unless there is none or it has expired."""
         ...
 
-    def set(self, key: str, entry: Entry) -> None:
-        """Write the entry; it is there for every later ``get``, of other processes too where they share."""
+    def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """The entries of several keys, in their order; one that is damaged counts as none."""
         ...
 
-    def delete(self, key: str) -> bool:
-        """Remove the entry; whether there was one."""
+    def set(self, key: str, entry: Entry) -> bool:
+        """Write the entry; it is there for every later ``get``, of other processes too where they share.
+
+        Returns:
+            False if nothing was written, because ``entry.fence`` is above 0 and a lease of that key, or the entry
+            that is there, has a higher fence: somebody else has taken over.
+        """
+        ...
+
+    def delete(self, *keys: str) -> int:
+        """Remove the entries, all of them at once; how many there were."""
+        ...
+
+    def commit(
+        self,
+        changes: Mapping[str, Entry | None],
+        *,
+        expected: Mapping[str, Entry | None] = NO_ENTRIES,
+        tags: Collection[str] = (),
+    ) -> int:
+        """Change several entries at once, all or none of them, whatever happens in between.
+
+        Args:
+            changes: the new entry of each key, None to remove it; applied last.
+            expected: what must still be there under these keys, None for nothing.
+            tags: the entries that have one of these are removed first; no tagged entry that is being written at
+                the same time is missed.
+
+        Returns:
+            How many entries were removed.
+
+        Raises:
+            TransactionError: what was expected is not there; nothing was done.
+        """
+        ...
+
+    def incr(self, key: str, by: int, expires_at: float) -> int:
+        """Add ``by`` to a counter (:data:`resilient.entry.COUNTER`), atomically; its new value.
+
+        Args:
+            key: the counter's key.
+            by: what to add, negative to subtract.
+            expires_at: the end of a counter that is new; one that is there keeps its own.
+
+        Raises:
+            StoreError: what is there is no counter, or would leave the range of 64 bits.
+        """
+        ...
+
+    def acquire(self, name: str, owner: str, ttl: float) -> int | None:
+        """Take the lease of that name for ``ttl`` seconds, unless somebody else holds it.
+
+        No ordinary entry ever evicts a lease.
+
+        Returns:
+            Its fence, higher than that of any lease given out before by this store; None if it is held.
+        """
+        ...
+
+    def renew(self, name: str, owner: str, ttl: float) -> bool:
+        """Hold the lease for ``ttl`` seconds from now; False if it is no longer the owner's."""
+        ...
+
+    def release(self, name: str, owner: str) -> bool:
+        """Give the lease back; False if it was no longer the owner's."""
         ...
 
     def scan(self, prefix: str = "") -> Iterator[str]:
         """The keys that start with ``prefix`` and have not expired."""
         ...
 
+    def usage(self) -> Usage:
+        """How much it keeps."""
+        ...
+
     def clear(self) -> None:
-        """Remove everything but the secret."""
+        """Remove everything but the secret and the leases."""
         ...
 
     def close(self) -> None:
@@ -157,18 +244,58 @@ class Store(Protocol):
         ...
 
 
-class AsyncStore(Protocol):
-    """The same as :class:`Store` for tasks. Safe to call from many event loops."""
+class LeaseStore(Protocol):
+    """What of a store leases need; the methods do as those of :class:`Store`."""
+
+    async def acquire(self, name: str, owner: str, ttl: float) -> int | None: ...
+    async def renew(self, name: str, owner: str, ttl: float) -> bool: ...
+    async def release(self, name: str, owner: str) -> bool: ...
+
+
+class EntryStore(LeaseStore, Protocol):
+    """What of a store a call needs, in the call's colour; the methods do as those of :class:`Store`."""
 
     @property
     def name(self) -> str: ...
     async def secret(self) -> bytes: ...
     async def get(self, key: str) -> Entry | None: ...
-    async def set(self, key: str, entry: Entry) -> None: ...
-    async def delete(self, key: str) -> bool: ...
+    async def set(self, key: str, entry: Entry) -> bool: ...
+    async def delete(self, *keys: str) -> int: ...
+    async def incr(self, key: str, by: int, expires_at: float) -> int: ...
+
+
+class AsyncStore(EntryStore, Protocol):
+    """The same as :class:`Store` for tasks. Safe to call from many event loops."""
+
+    async def get_many(self, keys: Sequence[str]) -> list[Entry | None]: ...
+    async def commit(
+        self,
+        changes: Mapping[str, Entry | None],
+        *,
+        expected: Mapping[str, Entry | None] = NO_ENTRIES,
+        tags: Collection[str] = (),
+    ) -> int: ...
     def scan(self, prefix: str = "") -> AsyncIterator[str]: ...
+    async def usage(self) -> Usage: ...
     async def clear(self) -> None: ...
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a store keeps, and what it did not keep.
+
+    Attributes:
+        entries: how many it keeps.
+        size: bytes that they take.
+        evicted: how many entries that had not expired it dropped to make room, in this process.
+        refused: how many were too large to be kept, in this process.
+    """
+
+    entries: int
+    size: int
+    evicted: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def settings(cls: type[C]) -> type[C]:
                 unknown_option(made.__name__, name, value, known)
         build(self, *args, **given)
 
-    if "__str__" not in vars(cls):
+    if cls.__str__ is object.__str__:
         made.__str__ = _changes_of  # type: ignore[method-assign]
     made.__init__ = __init__  # type: ignore[method-assign, assignment] # the same signature, checked first
     return made

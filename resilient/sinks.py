@@ -28,6 +28,19 @@ class Sinks:
         self._complained: set[int] = set()
         self.failures = 0
 
+    def add(self, sinks: Sequence[Telemetry | Callable[[Event], object]]) -> None:
+        """Tell these too.
+
+        Raises:
+            ConfigurationError: one of them can neither be called nor has a ``record`` method.
+        """
+        self._records += [_record_of(sink) for sink in sinks]
+
+    @property
+    def listens(self) -> bool:
+        """Whether anybody does."""
+        return bool(self._records)
+
     def __call__(self, event: Event) -> None:
         """Tell everybody."""
         for number, record in enumerate(self._records):

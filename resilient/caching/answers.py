@@ -41,8 +41,7 @@ def meta_of(
         extensions: of the response.
     """
     said = {name: extensions[name] for name in _EXTENSIONS if isinstance(extensions.get(name), bytes)}
-    kept = tuple((name.lower(), value) for name, value in kept_fields(fields, connection))
-    return {"status": status, "headers": kept, "extensions": said}
+    return {"status": status, "headers": tuple(kept_fields(fields, connection)), "extensions": said}
 
 
 def answer_of(entry: object) -> Answer:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from resilient.entry import Entry
-from resilient.errors import CorruptEntryError, StoreError
+from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.events import Event, StoreFailed
-from resilient.ports import AsyncStore, Runtime
+from resilient.ports import EntryStore, Runtime
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
 
@@ -28,19 +28,22 @@ class Guard:
         runtime: how the call waits.
         record: told of each failure.
         budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes.
+
+    Attributes:
+        store: the store.
     """
 
-    __slots__ = ("_budget", "_memory", "_record", "_runtime", "_spent", "_store", "unsure")
+    __slots__ = ("_budget", "_memory", "_record", "_runtime", "_spent", "store", "unsure")
 
     def __init__(
         self,
-        store: AsyncStore,
+        store: EntryStore,
         runtime: Runtime,
         record: Callable[[Event], None],
         budget: float | None = COMMAND_BUDGET,
     ) -> None:
         self._budget = math.inf if budget is None else budget
-        self._store = store
+        self.store = store
         # Nobody waits for what this process remembers, and it does not fail.
         self._memory = store.store if isinstance(store, Lifted) and isinstance(store.store, MemoryStore) else None
         self._runtime = runtime
@@ -53,7 +56,7 @@ class Guard:
         """The secret kept beside the entries, None if the store does not say."""
         if self._memory is not None:
             return self._memory.secret()
-        secret = await self._ask("get", self._store.secret, None)
+        secret = await self.ask("get", self.store.secret, None)
         # What a digest takes as its key, and too long to be guessed.
         if secret is not None and not (isinstance(secret, bytes) and 16 <= len(secret) <= 64):
             return self._failed("get", "corrupt", None)
@@ -63,26 +66,50 @@ class Guard:
         """The entry, None if there is none or the store does not say."""
         if self._memory is not None:
             return self._memory.get(key)
-        return await self._ask("get", lambda: self._store.get(key), None)
+        return await self.ask("get", lambda: self.store.get(key), None)
 
     async def get_patiently(self, key: str, seconds: float) -> Entry | None:
         """As :meth:`get`, beyond the budget: for a call that has no other answer."""
-        return await self._wait("get", lambda: self._store.get(key), None, seconds)
+        return await self._wait("get", lambda: self.store.get(key), None, seconds)
 
     async def set(self, key: str, entry: Entry) -> bool:
         """Write the entry; whether the store says so."""
+        if self._memory is not None:
+            return self._memory.set(key, entry)
 
         async def write() -> bool:
-            await self._store.set(key, entry)
-            return True
+            return await self.store.set(key, entry) is not False
 
-        return await self._ask("set", write, False)
+        return await self.ask("set", write, False)
+
+    async def acquire(self, name: str, owner: str, ttl: float) -> int | None:
+        """Take a lease; unlike an entry, it cannot be done without.
+
+        Raises:
+            StoreUnavailableError: the store failed, or took too long.
+        """
+        return await self._in_time(lambda: self.store.acquire(name, owner, ttl))
+
+    async def renew(self, name: str, owner: str, ttl: float) -> bool:
+        """Renew a lease; raises as :meth:`acquire`."""
+        return await self._in_time(lambda: self.store.renew(name, owner, ttl))
+
+    async def release(self, name: str, owner: str) -> bool:
+        """Give a lease back; raises as :meth:`acquire`."""
+        return await self._in_time(lambda: self.store.release(name, owner))
+
+    async def _in_time(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return await self._runtime.within(self._budget, job)
+        except TimeoutError:
+            raise StoreUnavailableError("the store did not answer in time", kind="timeout") from None
 
     def failed(self, operation: str, error: StoreError) -> None:
         """Record that what the store answered is of no use."""
         self._failed(operation, error.kind, None)
 
-    async def _ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
+    async def ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
+        """What ``job`` has of the store, ``otherwise`` if it fails or takes too long."""
         left = min(self._budget, 2 * self._budget - self._spent)
         if left <= 0:
             self.unsure = True
@@ -109,5 +136,5 @@ class Guard:
             self._spent += clock.now() - began
 
     def _failed(self, operation: str, kind: Any, otherwise: T) -> T:
-        self._record(StoreFailed(store=self._store.name, operation=operation, kind=kind))
+        self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind))
         return otherwise

@@ -9,16 +9,25 @@ STORABLE_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414}
 
 _OF_ONE_CONNECTION = frozenset(
     {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
-        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization",
+        b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
 """Fields that belong to one connection and are not kept (RFC 9111 section 3.1)."""
 
-_NEVER_KEPT = _OF_ONE_CONNECTION | {"set-cookie"}
+_NEVER_KEPT = _OF_ONE_CONNECTION | {b"set-cookie"}
 """Set-Cookie is a credential; left out on purpose, unlike RFC 9111 section 7.3 allows."""
 
 _SELECTS_SAFELY = frozenset({"accept-encoding"})
+
+
+def combined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields by their names in lower case; several lines of one name as one list (RFC 9110 section 5.3)."""
+    fields: dict[str, str] = {}
+    for line, content in raw:
+        name, value = line.decode("latin-1").lower(), content.decode("latin-1")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
 
 
 def why_not_asked(method: str, names: Collection[bytes], directives: Mapping[str, str | None]) -> str | None:
@@ -94,14 +103,16 @@ def is_complete(length: int, content_length: str | None, framed: bool) -> bool:
 
 
 def kept_fields(raw: Iterable[tuple[bytes, bytes]], connection: Sequence[str]) -> list[tuple[bytes, bytes]]:
-    """The fields of an answer that are kept with it.
+    """The fields of an answer that are kept with it, their names in lower case.
 
     Args:
         raw: all of them, in order.
         connection: the names in its Connection fields, which belong to the connection too.
     """
-    left_out = _NEVER_KEPT | {name.strip().lower() for name in connection}
-    return [(name, value) for name, value in raw if name.decode("latin-1").lower() not in left_out]
+    left_out = _NEVER_KEPT
+    if connection:
+        left_out |= {name.strip().lower().encode("latin-1", "replace") for name in connection}
+    return [(name, value) for line, value in raw if (name := line.lower()) not in left_out]
 
 
 def is_acceptable(content_encoding: str | None, accept_encoding: str | None) -> bool:

@@ -12,7 +12,9 @@ _ENDED = httpx.ByteStream(b"")
 
 def carrying(request: httpx.Request, trip: Trip) -> httpx.Request:
     """The request on its trip: a copy, so that one request may be sent many times at once."""
-    return again(request, {**request.extensions, TRIP: trip}, {})
+    carried = again(request, {**request.extensions, TRIP: trip}, {})
+    trip.request = carried
+    return carried
 
 
 def give_back(request: httpx.Request, carried: httpx.Request) -> None:

@@ -163,7 +163,7 @@ LIBRARY = HttpLibrary(
     failures={
         httpx.ConnectError: Failure.UNSENT,
         httpx.ConnectTimeout: Failure.UNSENT,
-        httpx.ProxyError: Failure.UNSENT,
+        httpx.ProxyError: Failure.PROXY,
         httpx.PoolTimeout: Failure.POOL,
         httpx.TimeoutException: Failure.TIMEOUT,
         httpx.TransportError: Failure.BROKEN,

@@ -122,6 +122,7 @@ class ResilientTransport(Door):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            self._owner.settle()
             self.transport.__exit__(exc_type, exc_value, traceback)
         finally:
             self._owner.close()
@@ -129,6 +130,7 @@ class ResilientTransport(Door):
     def close(self) -> None:
         """Close the transport and its cache."""
         try:
+            self._owner.settle()
             self.transport.close()
         finally:
             self._owner.close()
@@ -167,6 +169,7 @@ class AsyncResilientTransport(AsyncDoor):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            await self._owner.asettle()
             await self.settle()
             await self.transport.__aexit__(exc_type, exc_value, traceback)
         finally:
@@ -175,6 +178,7 @@ class AsyncResilientTransport(AsyncDoor):
     async def aclose(self) -> None:
         """Close the transport and its cache."""
         try:
+            await self._owner.asettle()
             await self.settle()
             await self.transport.aclose()
         finally:

@@ -2,11 +2,11 @@
 
 The order is part of the meaning. From the outermost:
 
-observe(call) > deadline > fallback > response cache > retry > per attempt: breaker > attempt timeout >
-observe(attempt) > send
+observe(call) > deadline > fallback > response cache > retry > per attempt: breaker > rate limit >
+attempt timeout > observe(attempt) > send
 
 The swap that breaks it: with the breaker outside of retry, the attempts of one call count as one, an open
-circuit no longer ends the retry loop, and an origin that fails is hammered three times as hard.
+circuit no longer ends the retry loop, and an origin that fails is hammered three times as hard. With the rate limit outside of it, retries are not counted.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
@@ -56,24 +57,27 @@ class Deadline:
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Set the deadline, unless the request's own options did."""
         if call.options.deadline is None:
-            seconds = self.seconds if self.named else _at_least_what_was_given(self.seconds, call)
-            ends = call.journey.started + seconds
+            ends = self.ends(call.journey.started, call.asked)
             if ends < call.deadline:
                 call = call.due(ends)
         if self.header is not None:
             call = call.sending(_with_time_left(call, self.header))
         return await proceed(call)
 
+    def ends(self, started: float, asked: Mapping[str, float | None]) -> float:
+        """The instant at which a call must be over that began at ``started``, and whose caller ``asked`` for times."""
+        return started + (self.seconds if self.named else _at_least_what_was_given(self.seconds, asked))
+
 
 def _is_name(header: object) -> bool:
     return isinstance(header, str) and _FIELD_NAME.fullmatch(header) is not None
 
 
-def _at_least_what_was_given(seconds: float, call: Call) -> float:
+def _at_least_what_was_given(seconds: float, asked: Mapping[str, float | None]) -> float:
     """A default never undercuts a timeout that the caller or an SDK gave."""
-    if not call.asked:
+    if not asked:
         return seconds
-    return max([seconds, *(INFINITE if phase is None else phase for phase in call.asked.values())])
+    return max([seconds, *(INFINITE if phase is None else phase for phase in asked.values())])
 
 
 def _with_time_left(call: Call, header: str) -> Any:

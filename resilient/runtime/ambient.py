@@ -37,3 +37,8 @@ def deadline_scope(timeout: Duration, *, clock: Clock | None = None) -> Generato
 def ambient_deadline() -> float:
     """The instant at which the surrounding scope ends; infinite without one."""
     return _deadline.get()
+
+
+def drop_deadline() -> None:
+    """From now on, in this context, no scope surrounds: nobody waits for what is done here."""
+    _deadline.set(float("inf"))

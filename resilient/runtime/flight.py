@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
+import math
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol, TypeVar
-from weakref import WeakSet
 
 from resilient.errors import LockedError
 from resilient.locks import fork_safe_lock
 from resilient.ports import Clock, Job, Signal
+from resilient.runtime.forgetting import forgets_in_children
+from resilient.runtime.home import Home, is_lost
 
 T = TypeVar("T")
+
+LOOK_AGAIN = 1.0
+"""Seconds after which one who waits for another event loop looks whether that still runs."""
 
 _led: ContextVar[frozenset[int]] = ContextVar("resilient_led", default=frozenset())
 """The flights that the current call leads, by their numbers."""
@@ -29,6 +33,10 @@ class Crew(Protocol):
     @property
     def clock(self) -> Clock: ...
 
+    def home(self) -> Home | None:
+        """Where work of the caller would run: its event loop, or None for its own thread."""
+        ...
+
     def signal(self) -> Signal:
         """A bell that the caller waits for."""
         ...
@@ -38,23 +46,28 @@ class Crew(Protocol):
         ...
 
 
+class _NoResult(Exception):
+    """The work was given up before it had a result or an error of its own."""
+
+
+_NO_RESULT = _NoResult()
+
+
 class _Flight:
-    """One piece of work under way, and who waits for it."""
+    """One piece of work under way, and who asks for it."""
 
-    __slots__ = ("bells", "error", "key", "landed", "number", "result", "stop")
+    __slots__ = ("askers", "bells", "error", "home", "key", "landed", "number", "result", "stop")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, home: Home | None) -> None:
         self.key = key
+        self.home = home
         self.number = next(_numbers)
-        self.bells: list[Signal] = []
+        self.askers = 0
+        self.bells: dict[Signal, None] = {}
         self.landed = False
         self.result: Any = None
-        self.error: BaseException | None = _Unborn()
+        self.error: BaseException | None = _NO_RESULT
         self.stop: Callable[[], None] | None = None
-
-
-class _Unborn(Exception):
-    """The work was stopped before it began."""
 
 
 class Flights:
@@ -65,7 +78,7 @@ class Flights:
     def __init__(self) -> None:
         self._lock = fork_safe_lock()
         self._table: dict[str, _Flight] = {}
-        _tables.add(self)
+        forgets_in_children(self)
 
     def forget(self) -> None:
         """Let every flight go; in a forked child nobody is left to land them."""
@@ -73,22 +86,27 @@ class Flights:
 
     async def share(self, crew: Crew, key: str, job: Job[T], timeout: float | None) -> tuple[T, bool]:
         """As :meth:`resilient.ports.Runtime.share`."""
-        ends = None if timeout is None else crew.clock.now() + timeout
+        ends = math.inf if timeout is None else crew.clock.now() + timeout
+        here = crew.home()
         while True:
-            bell = crew.signal()
-            flight, leads = self._join(key, bell)
+            flight, leads = self._join(key, here)
+            bell: Signal | None = None
             try:
                 if leads:
-                    work, over = partial(self._fly, flight, job), partial(self._land, flight)
-                    flight.stop = await crew.lead(work, over)
-                landed = await bell.wait(None if ends is None else ends - crew.clock.now())
-            finally:
+                    flight.stop = await crew.lead(partial(self._fly, flight, job), partial(self._land, flight))
+                # Blocking work is over by now, and whoever led it has nothing to wait for.
+                if not flight.landed:
+                    bell = crew.signal()
+                    await self._landing(flight, bell, ends, crew.clock, here)
+            except GeneratorExit:
+                # Collected with a loop that is gone: at any moment, even while this thread holds the lock.
+                raise
+            except BaseException:
                 self._leave(flight, bell)
-            if not landed:
-                raise TimeoutError
+                raise
             if flight.error is None:
                 return flight.result, leads
-            if isinstance(flight.error, _Unborn):
+            if flight.error is _NO_RESULT:
                 continue
             if leads:
                 raise flight.error
@@ -96,53 +114,94 @@ class Flights:
                 raise _copied(flight.error)
             # The work was stopped before its end: one of those who wait takes it over.
 
-    def _join(self, key: str, bell: Signal) -> tuple[_Flight, bool]:
+    def _join(self, key: str, here: Home | None) -> tuple[_Flight, bool]:
         """The flight for ``key``, a new one if there is none; and whether it is new."""
+        found = self._table.get(key)
+        if found is not None and is_lost(found.home, here):
+            self._give_up(found)
         with self._lock:
             flight = self._table.get(key)
             leads = flight is None
             if flight is None:
-                flight = self._table[key] = _Flight(key)
+                flight = self._table[key] = _Flight(key, here)
             elif flight.number in _led.get():
                 raise LockedError(key)
-            flight.bells.append(bell)
+            flight.askers += 1
         return flight, leads
+
+    async def _landing(self, flight: _Flight, bell: Signal, ends: float, clock: Clock, here: Home | None) -> None:
+        """Wait until ``flight`` has landed.
+
+        Raises:
+            TimeoutError: the instant ``ends`` came first.
+        """
+        with self._lock:
+            if flight.landed:
+                return
+            flight.bells[bell] = None
+        patience = math.inf if flight.home is here else LOOK_AGAIN
+        while True:
+            left = math.inf if ends == math.inf else ends - clock.now()
+            if await bell.wait(min(left, patience)):
+                return
+            if left <= patience:
+                raise TimeoutError
+            if is_lost(flight.home, here):
+                self._give_up(flight)
 
     async def _fly(self, flight: _Flight, job: Job[T]) -> None:
         mark = _led.set(_led.get() | {flight.number})
         try:
-            flight.result = await job()
-            flight.error = None
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
-            flight.error = error
+            try:
+                flight.result = await job()
+                flight.error = None
+            except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
+                flight.error = error
+            _led.reset(mark)
         except BaseException as error:
+            # No reset: work that is collected with its loop ends in a foreign context. The mark of a flight that is
+            # over does no harm.
             flight.error = error
             raise
         finally:
-            _led.reset(mark)
             self._land(flight)
 
     def _land(self, flight: _Flight) -> None:
         """Tell all who wait; once."""
+        if flight.landed:
+            return
         with self._lock:
-            if flight.landed:
-                return
             flight.landed = True
             if self._table.get(flight.key) is flight:
                 del self._table[flight.key]
-            for bell in flight.bells:
-                bell.set()
+        for bell in flight.bells:
+            bell.set()
 
-    def _leave(self, flight: _Flight, bell: Signal) -> None:
+    def _give_up(self, flight: _Flight) -> None:
+        """Have somebody else do the work of ``flight``, whose loop does not run; should it ever again, it stops."""
+        self._land(flight)
+        if flight.stop is not None:
+            flight.stop()
+
+    def _leave(self, flight: _Flight, bell: Signal | None) -> None:
         """Stop waiting; the last one to go while the work is under way stops it."""
         with self._lock:
-            flight.bells.remove(bell)
-            abandoned = not flight.bells and not flight.landed
+            if flight.landed:
+                return
+            flight.askers -= 1
+            if bell is not None:
+                flight.bells.pop(bell, None)
+            abandoned = flight.askers == 0
             if abandoned and self._table.get(flight.key) is flight:
                 # Whoever comes from now on starts anew: this one is being stopped.
                 del self._table[flight.key]
         if abandoned and flight.stop is not None:
             flight.stop()
+
+
+def leads_nothing() -> None:
+    """From now on, in this context, wait for any flight: nobody waits for what is done here."""
+    _led.set(frozenset())
 
 
 def _copied(error: Exception) -> Exception:
@@ -158,15 +217,3 @@ def _copied(error: Exception) -> Exception:
         made.__notes__ = list(notes)
     made.__cause__ = error
     return made
-
-
-_tables: WeakSet[Flights] = WeakSet()
-
-
-def _forget_all() -> None:
-    for flights in list(_tables):
-        flights.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)

@@ -69,15 +69,21 @@ class Exchanges:
             undo: gets what the job returned too late.
             leash: stops the abandoned job early.
         """
-        task = asyncio.get_running_loop().create_task(job())
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(_telling(ended, job))
+        # A task that is cancelled before its first step tells nothing itself.
+        task.add_done_callback(lambda _: _tell(ended))
         try:
-            return await asyncio.shield(task)
+            # Where asyncio.shield wakes the caller a turn of the loop later, which is much while many turns are taken.
+            await ended
         except asyncio.CancelledError:
             self._tasks.add(task)
             task.add_done_callback(partial(self._wound_up, undo))
             if leash is not None:
                 leash.abandon(task)
             raise
+        return task.result()
 
     def _wound_up(self, undo: Callable[[Any], Coroutine[Any, Any, object]] | None, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -102,3 +108,16 @@ class Exchanges:
                 for task in tasks:
                     task.cancel()
             await asyncio.wait(tasks, timeout=max(ends - loop.time(), 0.1))
+
+
+async def _telling(ended: asyncio.Future[None], job: Job[T]) -> T:
+    """What ``job`` returns; with its last step, the caller is told."""
+    try:
+        return await job()
+    finally:
+        _tell(ended)
+
+
+def _tell(ended: asyncio.Future[None]) -> None:
+    if not ended.done():  # or its caller has gone
+        ended.set_result(None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from resilient.errors import ConfigurationError
 from resilient.messages import Body
 from resilient.ports import Clock, Job
+from resilient.runtime.background import DRAIN, Background, detached
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.flight import Flights
 
@@ -35,34 +37,41 @@ def running_loop() -> asyncio.AbstractEventLoop:
 class TaskSignal:
     """A bell for a task of the running loop."""
 
-    __slots__ = ("_future", "_loop")
+    __slots__ = ("_loop", "_rung", "_waiter")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[bool] = self._loop.create_future()
+        self._rung = False
+        self._waiter: asyncio.Future[bool] | None = None
 
     def set(self) -> None:
         """Ring it; from any thread."""
+        self._rung = True
         if asyncio._get_running_loop() is self._loop:
-            self._ring()
+            self._wake(True)
         else:
             # A loop that is closed has nobody left who waits.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._ring)
+                self._loop.call_soon_threadsafe(self._wake, True)
 
-    def _ring(self) -> None:
-        if not self._future.done():
-            self._future.set_result(True)
+    def _wake(self, rung: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(rung)
 
     async def wait(self, timeout: float | None = None) -> bool:
         """Suspend until the ring, at most ``timeout`` seconds; whether it rang."""
-        if timeout is None:
-            return await self._future
+        if self._rung:
+            return True
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiter = waiter
+        if timeout is None or timeout == math.inf:
+            return await waiter
+        # Nothing is cancelled when the time is up, which costs a third of asyncio.timeout.
+        timer = self._loop.call_later(timeout, self._wake, False)
         try:
-            async with asyncio.timeout(timeout):
-                return await self._future
-        except TimeoutError:
-            return False
+            return await waiter
+        finally:
+            timer.cancel()
 
 
 class TaskRuntime:
@@ -70,14 +79,22 @@ class TaskRuntime:
 
     Args:
         clock: what tells the time, the machine's if not given.
+
+    Attributes:
+        background: the work that nobody waits for.
     """
 
-    __slots__ = ("_flights", "_tasks", "clock")
+    __slots__ = ("_flights", "_tasks", "background", "clock")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
+        self.background = Background()
         self._flights = Flights()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def home(self) -> asyncio.AbstractEventLoop:
+        """The event loop that runs here."""
+        return asyncio.get_running_loop()
 
     def signal(self) -> TaskSignal:
         """A bell that the caller waits for."""
@@ -132,24 +149,59 @@ class TaskRuntime:
         """The one for tasks."""
         return tasks
 
+    def spawn(self, key: str, job: Job[object]) -> bool:
+        """Run ``job`` in a task of its own, where nobody waits for it; False if it was not started."""
+        background = self.background
+        work = background.begin(key, self.home())
+        if work is None:
+            return False
+        task = asyncio.get_running_loop().create_task(background.perform(work, job), context=detached())
+        work.stop = self._own(task, partial(background.end, work, "dropped"))
+        return True
+
+    async def settle(self, drain: float = DRAIN) -> None:
+        """Wait for the background work of all loops; cancel what takes longer than ``drain`` seconds."""
+        await self.background.settle(self, drain)
+
     async def share(self, key: str, job: Job[T], timeout: float | None = None) -> tuple[T, bool]:
         """Run ``job`` once for all who ask for ``key``, in a task that no asker's cancellation stops."""
         return await self._flights.share(self, key, job, timeout)
 
     async def lead(self, work: Job[None], over: Callable[[], None]) -> Callable[[], None]:
         """Do ``work`` in a task of its own and call ``over`` after its end; what is returned cancels it."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        # A task that is cancelled before its first step never runs any of its code.
-        task.add_done_callback(lambda _: over())
+        return self._own(_begun(work()), over)
 
-        def stop() -> None:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)
+    def _own(self, task: asyncio.Task[None], over: Callable[[], None]) -> Callable[[], None]:
+        """Hold on to ``task`` until its end, and call ``over`` then; returns what cancels it."""
+        if not task.done():
+            self._tasks.add(task)
+            # A task that is cancelled before its first step never runs any of its code, but this is called.
+            task.add_done_callback(partial(self._ended, over))
+        return partial(self._stop, task)
 
-        return stop
+    def _ended(self, over: Callable[[], None], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        over()
+
+    def _stop(self, task: asyncio.Task[None]) -> None:
+        try:
+            task.get_loop().call_soon_threadsafe(task.cancel)
+        except RuntimeError:
+            # Its loop is closed, and it will never be done.
+            self._tasks.discard(task)
+
+
+if sys.version_info >= (3, 12):
+
+    def _begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that does ``work`` and has begun it; what never waits is done at once, for a third of the price."""
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+
+else:
+
+    def _begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that does ``work``."""
+        return asyncio.get_running_loop().create_task(work)
 
 
 async def _skip(body: Body, most: int) -> None:

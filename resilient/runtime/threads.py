@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from resilient.messages import Body
 from resilient.ports import Clock, Job
+from resilient.runtime.background import DRAIN, Background, BackgroundThread, detached
 from resilient.runtime.clock import SystemClock
+from resilient.runtime.drive import drive
 from resilient.runtime.flight import Flights
 
 T = TypeVar("T")
@@ -37,13 +40,20 @@ class ThreadRuntime:
 
     Args:
         clock: what tells the time, the machine's if not given.
+
+    Attributes:
+        background: the work that nobody waits for.
     """
 
-    __slots__ = ("_flights", "clock")
+    __slots__ = ("_flights", "background", "clock")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
+        self.background = Background()
         self._flights = Flights()
+
+    def home(self) -> None:
+        """A thread needs no event loop."""
 
     def signal(self) -> ThreadSignal:
         """A bell that the caller waits for."""
@@ -84,6 +94,30 @@ class ThreadRuntime:
     def choose(self, blocking: T, tasks: T) -> T:
         """The blocking one."""
         return blocking
+
+    def spawn(self, key: str, job: Job[object]) -> bool:
+        """Run ``job`` on a thread of its own, where nobody waits for it; False if it was not started."""
+        work = self.background.begin(key, None)
+        if work is None:
+            return False
+
+        async def driven() -> object:
+            return drive(job())
+
+        def perform() -> None:
+            drive(self.background.perform(work, driven))
+
+        try:
+            BackgroundThread(partial(detached().run, perform)).start()
+        except RuntimeError:
+            # No more threads can be had, or the interpreter is on its way out.
+            self.background.end(work, "dropped")
+            return False
+        return True
+
+    async def settle(self, drain: float = DRAIN) -> None:
+        """Wait for the background work; leave behind what takes longer than ``drain`` seconds."""
+        await self.background.settle(self, drain)
 
     async def share(self, key: str, job: Job[T], timeout: float | None = None) -> tuple[T, bool]:
         """Run ``job`` once for all who ask for ``key``; the first asker's thread runs it."""

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import TypeAlias
 
-from resilient.entry import Entry
-from resilient.errors import ConfigurationError
+from resilient.entry import MAX_CLOCK_SKEW, Entry
+from resilient.errors import ConfigurationError, TransactionError
 from resilient.events import StoreEvicted
 from resilient.locks import fork_safe_lock
-from resilient.ports import Clock, StorePair
+from resilient.ports import NO_ENTRIES, Clock, StorePair, Usage
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.lift import Lifted
+from resilient.stores.counters import incremented
 from resilient.stores.keys import stored_key
+from resilient.stores.leases import Leases
 from resilient.stores.parameters import Record, bytes_of, count_of
+from resilient.stores.tagged import Tagged, tagging_bytes
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 64 * 2**20
 _ENDS_SLACK = 1_000
 """How many outdated ends the heap may hold beside one for each entry before it is made anew."""
+
+
+_Held: TypeAlias = tuple[Entry, float, int]
+"""An entry, the monotonic instant of its end, and the bytes that it takes."""
+
+
+def _is_alive(held: _Held, now: float, wall: float) -> bool:
+    return now < held[1] and held[0].is_alive(wall)
 
 
 class MemoryStore:
@@ -32,15 +44,13 @@ class MemoryStore:
 
     Args:
         max_entries: how many it keeps at most.
-        max_bytes: how much it keeps at most, as :meth:`resilient.entry.Entry.size` counts; an entry larger
-            than this is not kept at all.
+        max_bytes: how much it keeps at most, as :meth:`resilient.entry.Entry.size` counts and the tags beside
+            it; an entry larger than this is not kept at all.
         clock: what tells the time, the machine's if not given.
         record: hears of evictions.
 
     Attributes:
         name: ``mem``, in events and metrics.
-        evicted: how many entries that had not expired were dropped to make room.
-        refused: how many entries were too large to be kept.
     """
 
     name = "mem"
@@ -60,82 +70,161 @@ class MemoryStore:
         self._record = record
         self._secret = os.urandom(32)
         self._lock = fork_safe_lock()
-        self._entries: OrderedDict[str, tuple[Entry, float, int]] = OrderedDict()
-        """By key, the least recently used first: the entry, the monotonic instant of its end, its bytes."""
+        self._entries: OrderedDict[str, _Held] = OrderedDict()
+        """By stored key, the least recently used first."""
+        self._tagged = Tagged()
+        self._leases = Leases()
         self._ends: list[tuple[float, str]] = []
         """A heap of the ends, some of them outdated: of entries overwritten or dropped since."""
-        self._bytes = 0
-        self.evicted = 0
-        self.refused = 0
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def used_bytes(self) -> int:
-        """How much it keeps now, as :meth:`resilient.entry.Entry.size` counts."""
-        return self._bytes
+        self._bytes = self._evicted = self._refused = 0
 
     def secret(self) -> bytes:
         return self._secret
 
     def get(self, key: str) -> Entry | None:
-        key = stored_key(key)
+        # Every hit of a decorated function comes through here, so it asks for no more than it needs.
         with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                return None
-            entry, ends, _ = found
-            if self._now() < ends and entry.is_alive(self._wall()):
+            held = self._entries.get(key)
+            if held is None:
+                # A key that is found is its own name; only one that is not may be kept by another.
+                key = stored_key(key)
+                held = self._entries.get(key)
+                if held is None:
+                    return None
+            entry, ends, _ = held
+            wall = self._wall()
+            # The same as Entry.is_alive says.
+            if self._now() < ends and wall < entry.expires_at and entry.stored_at - wall <= MAX_CLOCK_SKEW:
                 self._entries.move_to_end(key)
                 return entry
             self._drop(key)
         return None
 
-    def set(self, key: str, entry: Entry) -> None:
-        key, size, now = stored_key(key), entry.size(), self._now()
-        ends = now + max(0.0, entry.expires_at - self._wall())
-        with self._lock:
-            self._drop(key)
-            if size > self._max_bytes:
-                self.refused += 1
-                return
-            self._sweep(now, size)
-            evicted = self._evict(size)
-            self._entries[key] = (entry, ends, size)
-            self._bytes += size
-            self._note_end(ends, key)
-            self.evicted += evicted
-        if evicted and self._record is not None:
-            self._record(StoreEvicted(store=self.name, entries=evicted))
+    def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        return [self.get(key) for key in keys]
 
-    def delete(self, key: str) -> bool:
-        key = stored_key(key)
+    def set(self, key: str, entry: Entry) -> bool:
+        key, now, wall = stored_key(key), self._now(), self._wall()
         with self._lock:
-            found = self._drop(key)
-        return found is not None and self._now() < found[1] and found[0].is_alive(self._wall())
+            if entry.fence and self._is_overtaken(key, entry.fence, now, wall):
+                return False
+            evicted = self._put(key, entry, now, wall)
+        self._tell(evicted)
+        return True
+
+    def delete(self, *keys: str) -> int:
+        with self._lock:
+            return self._remove(map(stored_key, keys), self._now(), self._wall())
+
+    def commit(
+        self,
+        changes: Mapping[str, Entry | None],
+        *,
+        expected: Mapping[str, Entry | None] = NO_ENTRIES,
+        tags: Collection[str] = (),
+    ) -> int:
+        evicted, now, wall = 0, self._now(), self._wall()
+        with self._lock:
+            for key, entry in expected.items():
+                if self._living(stored_key(key), now, wall) != entry:
+                    raise TransactionError(f"{key!r} has changed since it was read; nothing was changed")
+            new = {stored_key(key): entry for key, entry in changes.items()}
+            for key, entry in new.items():
+                if entry is not None and entry.fence and self._is_overtaken(key, entry.fence, now, wall):
+                    raise TransactionError(f"somebody else has taken over {key!r}; nothing was changed")
+            removed = self._remove(self._tagged.keys(tags), now, wall)
+            removed += self._remove([key for key, entry in new.items() if entry is None], now, wall)
+            for key, entry in new.items():
+                if entry is not None:
+                    evicted += self._put(key, entry, now, wall)
+        self._tell(evicted)
+        return removed
+
+    def incr(self, key: str, by: int, expires_at: float) -> int:
+        key, now, wall = stored_key(key), self._now(), self._wall()
+        with self._lock:
+            counter = incremented(self._living(key, now, wall), by, wall, expires_at)
+            evicted = self._put(key, counter, now, wall)
+        self._tell(evicted)
+        return int(counter.body)
+
+    def acquire(self, name: str, owner: str, ttl: float) -> int | None:
+        with self._lock:
+            return self._leases.acquire(stored_key(name), owner, ttl, self._now())
+
+    def renew(self, name: str, owner: str, ttl: float) -> bool:
+        with self._lock:
+            return self._leases.renew(stored_key(name), owner, ttl, self._now())
+
+    def release(self, name: str, owner: str) -> bool:
+        with self._lock:
+            return self._leases.release(stored_key(name), owner, self._now())
 
     def scan(self, prefix: str = "") -> Iterator[str]:
         now, wall = self._now(), self._wall()
         with self._lock:
-            held = list(self._entries.items())
-        for key, (entry, ends, _) in held:
-            if key.startswith(prefix) and now < ends and entry.is_alive(wall):
+            kept = list(self._entries.items())
+        for key, held in kept:
+            if key.startswith(prefix) and _is_alive(held, now, wall):
                 yield key
+
+    def usage(self) -> Usage:
+        with self._lock:
+            return Usage(entries=len(self._entries), size=self._bytes, evicted=self._evicted, refused=self._refused)
 
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
+            self._tagged.clear()
             self._ends.clear()
             self._bytes = 0
 
     def close(self) -> None:
         self.clear()
 
-    def _drop(self, key: str) -> tuple[Entry, float, int] | None:
-        found = self._entries.pop(key, None)
-        if found is not None:
-            self._bytes -= found[2]
-        return found
+    def _living(self, key: str, now: float, wall: float) -> Entry | None:
+        held = self._entries.get(key)
+        return held[0] if held is not None and _is_alive(held, now, wall) else None
+
+    def _is_overtaken(self, key: str, fence: int, now: float, wall: float) -> bool:
+        """Whether somebody with a higher fence than ``fence`` has taken over the key."""
+        there = self._living(key, now, wall)
+        return fence < max(self._leases.fence(key, now), there.fence if there is not None else 0)
+
+    def _put(self, key: str, entry: Entry, now: float, wall: float) -> int:
+        """Keep an entry in place of what was there; how many others were dropped to make room."""
+        self._drop(key)
+        size = entry.size()
+        if entry.tags:
+            size += tagging_bytes(entry.tags)
+        if size > self._max_bytes:
+            self._refused += 1
+            return 0
+        self._sweep(now, size)
+        evicted = self._evict(size)
+        ends = now + max(0.0, entry.expires_at - wall)
+        self._entries[key] = (entry, ends, size)
+        self._bytes += size
+        if entry.tags:
+            self._tagged.add(key, entry.tags)
+        self._note_end(ends, key)
+        return evicted
+
+    def _remove(self, keys: Iterable[str], now: float, wall: float) -> int:
+        """Drop entries; how many of them had not expired."""
+        return sum(held is not None and _is_alive(held, now, wall) for held in map(self._drop, keys))
+
+    def _drop(self, key: str) -> _Held | None:
+        held = self._entries.pop(key, None)
+        if held is not None:
+            self._let_go(key, held)
+        return held
+
+    def _let_go(self, key: str, held: _Held) -> None:
+        entry, _, size = held
+        self._bytes -= size
+        if entry.tags:
+            self._tagged.discard(key, entry.tags)
 
     def _has_room(self, size: int) -> bool:
         return len(self._entries) < self._max_entries and self._bytes + size <= self._max_bytes
@@ -146,24 +235,28 @@ class MemoryStore:
         while self._ends and self._ends[0][0] <= now and (spare or not self._has_room(size)):
             ends, key = heappop(self._ends)
             spare = max(0, spare - 1)
-            found = self._entries.get(key)
-            if found is not None and found[1] == ends:
+            held = self._entries.get(key)
+            if held is not None and held[1] == ends:
                 self._drop(key)
 
     def _evict(self, size: int) -> int:
         evicted = 0
         while not self._has_room(size):
-            _, (_, _, freed) = self._entries.popitem(last=False)
-            self._bytes -= freed
+            self._let_go(*self._entries.popitem(last=False))
             evicted += 1
+        self._evicted += evicted
         return evicted
 
     def _note_end(self, ends: float, key: str) -> None:
         heappush(self._ends, (ends, key))
         # Made anew only after it has doubled, so the cost is spread over as many writes as there are entries.
         if len(self._ends) > 2 * len(self._entries) + _ENDS_SLACK:
-            self._ends = [(end, held) for held, (_, end, _) in self._entries.items()]
+            self._ends = [(held[1], key) for key, held in self._entries.items()]
             heapify(self._ends)
+
+    def _tell(self, evicted: int) -> None:
+        if evicted and self._record is not None:
+            self._record(StoreEvicted(store=self.name, entries=evicted))
 
 
 def open_memory(

@@ -7,10 +7,13 @@ import math
 import threading
 
 from resilient.durations import Duration
+from resilient.runtime.background import BackgroundThread
 from resilient.testing.checks import instant, span
 
 START = 1_000.0
 NEW_YEAR_2025 = 1_735_689_600.0
+GLANCE = 0.005
+"""Real seconds after which background threads look at the clock again."""
 
 
 class FakeClock:
@@ -64,8 +67,17 @@ class FakeClock:
             self.advance(seconds)
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
-        """Whether ``event`` is set; if it is not, ``timeout`` seconds pass, during which it may become so."""
+        """Whether ``event`` is set; if it is not, ``timeout`` seconds pass, during which it may become so.
+
+        What waits in the background moves no time: it waits until somebody else has moved it so far.
+        """
         if event.is_set():
+            return True
+        if isinstance(threading.current_thread(), BackgroundThread):
+            ends = math.inf if timeout is None else self._now + timeout
+            while not event.wait(GLANCE):
+                if self._now >= ends:
+                    return False
             return True
         if timeout is None or timeout == math.inf:
             raise RuntimeError(self._for_ever("wait"))

@@ -926,7 +926,7 @@ def test_the_cache_is_closed_even_if_the_transport_fails_to_close(world, family,
     """A store of one's own must not stay open because of somebody else's error."""
     inner = Lifelike(error=OSError("cannot"))
     client = kind_of(world, family)(transport=inner, policies=Policy(cache=ResponseCache(ttl=5)), clock=world.clock)
-    store = client._owner.engine.cache._pair.blocking
+    store = client._owner.engine.cache._core.mounts.of("").pair.blocking
 
     async def script():
         if way == "with":
@@ -943,7 +943,7 @@ def test_the_cache_is_closed_even_if_the_transport_fails_to_close(world, family,
 
 def test_a_cache_that_was_given_is_not_closed(world, origin):
     """It belongs to somebody else: another client uses it."""
-    cache = resilient.Cache.at("mem://", clock=world.clock)
+    cache = resilient.Cache("mem://", clock=world.clock)
     policy = Policy(cache=ResponseCache(ttl="1h"))
     first, second = (world.client(origin, policy, store=cache) for _ in range(2))
     first.get()

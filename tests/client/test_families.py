@@ -142,7 +142,7 @@ ORDERS = [(0, 1, 2, 3), (2, 3, 0, 1), (1, 2, 0, 3), (3, 0, 2, 1)]
 @pytest.mark.parametrize("order", ORDERS)
 def test_one_cache_answers_both_libraries_and_both_colours(four, order):
     """Who asks first asks the origin; the others get its answer, as one of their own library."""
-    cache = Cache.at("mem://", clock=SystemClock())
+    cache = Cache("mem://", clock=SystemClock())
     clients = four(policies=Policy(cache=ResponseCache(ttl="1h")), store=cache)
     for origin in clients.origins:
         origin.answers(body="grüß dich".encode(), headers={"content-type": "text/plain; charset=utf-8", "x": "1"})
@@ -181,7 +181,7 @@ def test_one_policies_and_one_cache_are_used_by_all_at_once(four):
     def behave(request, number, now):
         return Reply(body=request.url.path.encode(), latency=0.001)
 
-    cache = Cache.at("mem://", clock=SystemClock())
+    cache = Cache("mem://", clock=SystemClock())
     clients = four(policies=Policies(Policy(cache=ResponseCache(ttl="1h"))), store=cache)
     for origin in clients.origins:
         origin.behaves(behave)

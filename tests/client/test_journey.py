@@ -72,22 +72,89 @@ def test_rounds_of_authentication_share_the_journey_of_their_call(world, origin)
     assert journey_of(answer.history[0]) is journey_of(answer)
 
 
-def test_requests_that_an_authentication_makes_itself_are_calls_of_their_own(world, origin):
-    """A token fetched on the way: its retries, its deadline and its story are not those of the call."""
-    heard = []
+class Fetching:
+    """Fetches a token before the request, with a request of its own making."""
 
-    class Fetching(world.http.Auth):
-        def auth_flow(self, request):
-            token = yield world.http.Request("GET", "https://auth.test/token")
-            request.headers["authorization"] = f"Bearer {token.status_code}"
+    def auth_flow(self, request):
+        token = yield type(request)("GET", "https://auth.test/token")
+        request.headers["authorization"] = f"Bearer {token.status_code}"
+        yield request
+
+
+def fetching(world):
+    return type("Fetching", (Fetching, world.http.Auth), {})()
+
+
+def test_a_request_that_an_authentication_makes_itself_belongs_to_the_call(world, origin):
+    """A token fetched on the way, and tried twice: one journey, which holds both, and one event at the end."""
+    heard = []
+    origin.at("/token").answers(503, times=1)
+    answer = world.client(origin, auth=fetching(world), telemetry=[heard.append]).get()
+    assert answer.request.headers["authorization"] == "Bearer 200"
+    journey = journey_of(answer)
+    assert [(one.origin, one.status) for one in journey.attempts] == [
+        ("https://auth.test", 503),
+        ("https://auth.test", 200),
+        ("https://api.test", 200),
+    ]
+    assert journey_of(answer.history[0]) is journey
+    assert [event.attempts for event in heard if isinstance(event, CallEnded)] == [3]
+
+
+@pytest.mark.parametrize("said", ["policy", "options", "default"])
+def test_a_request_that_an_authentication_makes_itself_ends_with_the_call(world, origin, said):
+    """By what holds for the caller's request, wherever that is said; the token's own policy allows a minute."""
+    deadlines = {"policy": {"deadline": 2}, "options": {"deadline": 20}, "default": {}}
+    policies = {"api.test": Policy(**deadlines[said]), "auth.test": Policy(deadline="1m", attempt_timeout=None)}
+    origin.at("/token").hangs()
+    given = options(deadline=2) if said == "options" else {}
+    error = world.client(origin, policies, auth=fetching(world)).outcome(extensions=given)
+    assert isinstance(error, resilient.DeadlineExceededError)
+    assert world.now == pytest.approx(30 if said == "default" else 2)
+    assert [one.origin for one in error.journey.attempts] == ["https://auth.test"]
+
+
+def test_the_policy_of_a_token_may_be_shorter_than_the_call(world, origin):
+    """It is a pass through the policy of its own host."""
+    policies = {"auth.test": Policy(deadline=1)}
+    origin.at("/token").hangs()
+    error = world.client(origin, policies, auth=fetching(world)).outcome()
+    assert isinstance(error, resilient.DeadlineExceededError)
+    assert world.now == pytest.approx(1)
+
+
+def test_a_redirect_ends_with_the_call_too(world, origin):
+    """The policy of the host that it leads to cannot make the call longer."""
+    policies = {"api.test": Policy(deadline=2), "other.test": Policy(deadline="1m", attempt_timeout=None)}
+    origin.at("/").answers(302, headers={"location": "https://other.test/slow"})
+    origin.at("/slow").hangs()
+    error = world.client(origin, policies).outcome(follow_redirects=True)
+    assert isinstance(error, resilient.DeadlineExceededError)
+    assert world.now == pytest.approx(2)
+
+
+def test_a_call_within_a_call_is_one_of_its_own(world, origin):
+    """An authentication that fetches its token by a call of the same client, or by a transport of ours elsewhere."""
+    calls, client = [], world.client(origin)
+    other = world.choose(world.family.door.ResilientTransport, world.family.door.AsyncResilientTransport)
+    beside = other(origin, clock=world.clock)
+
+    class Calling(world.http.Auth):
+        def sync_auth_flow(self, request):
+            calls.append(client.client.get("/token", auth=None))
+            calls.append(beside.handle_request(world.http.Request("GET", "https://auth.test/token")))
             yield request
 
-    origin.at("/token").answers(503, times=1)
-    answer = world.client(origin, auth=Fetching(), telemetry=[heard.append]).get()
-    assert answer.request.headers["authorization"] == "Bearer 200"
-    assert len(journey_of(answer).attempts) == 1
-    assert len(journey_of(answer.history[0]).attempts) == 2
-    assert [event.attempts for event in heard if isinstance(event, CallEnded)] == [2, 1]
+        async def async_auth_flow(self, request):
+            calls.append(await client.client.get("/token", auth=None))
+            calls.append(await beside.handle_async_request(world.http.Request("GET", "https://auth.test/token")))
+            yield request
+
+    client.client.auth = Calling()
+    calls.append(client.get())
+    journeys = [journey_of(answer) for answer in calls]
+    assert len({id(journey) for journey in journeys}) == 3
+    assert [len(journey.attempts) for journey in journeys] == [1, 1, 1]
 
 
 def test_each_call_has_a_journey_of_its_own(world, origin):

@@ -36,7 +36,7 @@ def why_not_kept(answer):
 
 
 def store_behind(caller):
-    return caller.client._owner.engine.cache._pair.blocking
+    return caller.client._owner.engine.cache._core.mounts.of("").pair.blocking
 
 
 # --- hits --------------------------------------------------------------------------------------------------------
@@ -1023,7 +1023,7 @@ def test_a_body_that_is_too_long_to_be_kept_is_not_held(world):
 
 def test_two_clients_may_share_a_cache(world, origin):
     """What one has kept answers the other; credentials still part them."""
-    cache = Cache.at("mem://", clock=world.clock)
+    cache = Cache("mem://", clock=world.clock)
     first, second = (world.client(origin, SIMPLE, store=cache) for _ in range(2))
     first.get()
     assert cache_of(second.get()) == "hit"
@@ -1050,7 +1050,7 @@ def test_one_client_may_live_through_several_event_loops(family):
 
 def test_the_colours_share_a_cache(family, origin, world):
     """One memory, threads and tasks: what a blocking client kept answers an async one."""
-    cache = Cache.at("mem://", clock=world.clock)
+    cache = Cache("mem://", clock=world.clock)
     door = family.door
     with door.ResilientClient(transport=origin, policies=SIMPLE, store=cache, clock=world.clock) as client:
         client.get("https://api.test/")

@@ -152,7 +152,7 @@ async def closing(client, times):
 async def locked(client, times):
     """Another thread holds the lock of the memory store in the moment of the fork."""
     await client.ask("warm")
-    store = client.client._owner.engine.cache._pair.blocking
+    store = client.client._owner.engine.cache._core.mounts.of("").pair.blocking
     if times == 0:
         store._lock = threading.Lock()  # one that nobody frees
     held = threading.Event()

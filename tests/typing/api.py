@@ -94,7 +94,7 @@ def blocking() -> None:
     ResilientClient(policies=policies(), store="disk:///var/cache/app", name="checkout", telemetry=[print])
     ResilientClient(
         policies={"*": Policy()},
-        store=Cache.at("mem://", clock=FakeClock()),
+        store=Cache("mem://", clock=FakeClock()),
         base_url="https://api.exchange.com",
         headers={"accept": "application/json"},
         params={"a": 1},

@@ -12,7 +12,9 @@ _ENDED = httpx2.ByteStream(b"")
 
 def carrying(request: httpx2.Request, trip: Trip) -> httpx2.Request:
     """The request on its trip: a copy, so that one request may be sent many times at once."""
-    return again(request, {**request.extensions, TRIP: trip}, {})
+    carried = again(request, {**request.extensions, TRIP: trip}, {})
+    trip.request = carried
+    return carried
 
 
 def give_back(request: httpx2.Request, carried: httpx2.Request) -> None:

@@ -104,10 +104,11 @@ class ResilientClient(_Client, httpx2.Client):
             CallError: a policy ended the call; an ``httpx2.TransportError`` too.
             httpx2.HTTPError: the last attempt failed so.
         """
-        trip = self._owner.engine.begin(stream)
+        trip = self._owner.engine.begin(request, stream)
         carried = carrying(request, trip)
         try:
-            response = super().send(carried, stream=stream, **options)
+            with trip:
+                response = super().send(carried, stream=stream, **options)
         except BaseException as error:
             named_in(error, request, carried)
             self._owner.engine.failed(trip, request, error)
@@ -118,6 +119,7 @@ class ResilientClient(_Client, httpx2.Client):
     def close(self) -> None:
         """Close the connections, and the cache unless it was given."""
         try:
+            self._owner.settle()
             if self._places.leave():
                 super().close()
         finally:
@@ -130,6 +132,7 @@ class ResilientClient(_Client, httpx2.Client):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            self._owner.settle()
             if self._places.leave():
                 super().__exit__(exc_type, exc_value, traceback)
         finally:
@@ -174,10 +177,11 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
             CallError: a policy ended the call; an ``httpx2.TransportError`` too.
             httpx2.HTTPError: the last attempt failed so.
         """
-        trip = self._owner.engine.begin(stream)
+        trip = self._owner.engine.begin(request, stream)
         carried = carrying(request, trip)
         try:
-            response = await super().send(carried, stream=stream, **options)
+            with trip:
+                response = await super().send(carried, stream=stream, **options)
         except BaseException as error:
             named_in(error, request, carried)
             self._owner.engine.failed(trip, request, error)
@@ -188,6 +192,7 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
     async def aclose(self) -> None:
         """Close the connections, and the cache unless it was given."""
         try:
+            await self._owner.asettle()
             if await self._places.aclose():
                 await super().aclose()
         finally:
@@ -200,6 +205,7 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
         traceback: TracebackType | None = None,
     ) -> None:
         try:
+            await self._owner.asettle()
             if await self._places.aclose():
                 await super().__aexit__(exc_type, exc_value, traceback)
         finally:

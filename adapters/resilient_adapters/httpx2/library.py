@@ -163,7 +163,7 @@ LIBRARY = HttpLibrary(
     failures={
         httpx2.ConnectError: Failure.UNSENT,
         httpx2.ConnectTimeout: Failure.UNSENT,
-        httpx2.ProxyError: Failure.UNSENT,
+        httpx2.ProxyError: Failure.PROXY,
         httpx2.PoolTimeout: Failure.POOL,
         httpx2.TimeoutException: Failure.TIMEOUT,
         httpx2.TransportError: Failure.BROKEN,

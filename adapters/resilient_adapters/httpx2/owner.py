@@ -10,6 +10,7 @@ from resilient.events import Event
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Runtime, StorePair, Telemetry
+from resilient.runtime.drive import drive
 from resilient.sinks import sinks_of
 from resilient_adapters.httpx2.library import LIBRARY
 
@@ -35,6 +36,14 @@ class Owner:
         cache = None if store is None else cache_of(store, clock=runtime.clock, record=sinks)
         self.engine = Engine(found, runtime, LIBRARY, cache, name, sinks)
         self._own = None if isinstance(store, Cache) else cache
+
+    def settle(self) -> None:
+        """Let background work end, which needs the connections."""
+        drive(self.engine.runtime.settle())
+
+    async def asettle(self) -> None:
+        """Let background work end, which needs the connections."""
+        await self.engine.runtime.settle()
 
     def close(self) -> None:
         """Close the cache, unless it was given."""

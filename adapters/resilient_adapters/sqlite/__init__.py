@@ -7,9 +7,10 @@ from urllib.parse import unquote, urlsplit
 
 from resilient.errors import ConfigurationError
 from resilient.ports import Clock, StorePair
-from resilient.settings import nearest
 from resilient.stores.parameters import Record, bytes_of, count_of, flag_of, span_of
-from resilient_adapters.sqlite.commands import Commands, Manner
+from resilient_adapters.sqlite.changes import Manner
+from resilient_adapters.sqlite.codecs import codec_named
+from resilient_adapters.sqlite.commands import Commands
 from resilient_adapters.sqlite.folder import default_folder, make_private
 from resilient_adapters.sqlite.records import MAX_DECODED
 from resilient_adapters.sqlite.shared import share_of
@@ -18,7 +19,6 @@ from resilient_adapters.sqlite.store import AsyncDiskStore, DiskStore
 __all__ = ["AsyncDiskStore", "DiskStore", "open_disk"]
 
 _LEAST_BYTES = 2**20
-_CODECS = {"gzip": True, "none": False, "None": False, "": False}
 
 
 def open_disk(
@@ -45,26 +45,24 @@ def open_disk(
         url: names the folder by its absolute path.
         clock: what tells the time.
         record: hears of evictions, and of a damaged database that was replaced.
-        compress: ``"gzip"`` for bodies above 1 KiB, or None.
+        compress: how bodies above 1 KiB are compressed: ``"gzip"``, ``"zstd"`` with the extra of that name, or None.
         max_bytes: how much the database may hold: bytes, or text such as ``"500MB"``; at least 1 MiB.
         size: how many entries it may hold, give or take a sixteenth; None for as many as fit.
         max_decoded: bodies larger than this are neither written nor read.
         busy_timeout: how long a read waits at most for other processes.
-        write_wait: how long a blocking write waits at most; the write itself goes on behind.
+        write_wait: how long a blocking call waits at most for what it does on its way, to write and to take and give
+            back leases; other changes are waited for 5 s, or for this long if it is more. A late one goes on behind.
         inline_reads: whether tasks read on the loop's own thread: several times faster for a fast disk, but
             the loop stands still for as long as a read takes.
 
     Raises:
         ConfigurationError: an option is wrong, or the folder cannot be used; says why, and what is right.
     """
-    if compress is not None and compress not in _CODECS:
-        hint = nearest(str(compress), ("gzip", "none"))
-        raise ConfigurationError(f"compress={compress!r} is not right; {hint}")
     limit = bytes_of(max_bytes, option="max_bytes")
     if limit < _LEAST_BYTES:
         raise ConfigurationError(f"max_bytes={max_bytes!r} is not right; give at least 1MiB")
     manner = Manner(
-        compress=compress is not None and _CODECS[compress],
+        codec=codec_named(compress),
         max_decoded=bytes_of(max_decoded, option="max_decoded"),
         write_wait=span_of(write_wait, option="write_wait"),
         inline_reads=flag_of(inline_reads, option="inline_reads"),

@@ -1,40 +1,22 @@
-"""What a disk store can do, said once for both colours: reads for any thread, and jobs for the writer."""
+"""What a disk store can do, said once for both colours: it reads in any thread, and hands jobs to the writer."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
-from resilient.ports import Clock
-from resilient.stores.keys import stored_key
-from resilient_adapters.sqlite import records, schema
+from resilient.ports import Clock, Usage
+from resilient_adapters.sqlite import records
+from resilient_adapters.sqlite.changes import Changes, Manner
+from resilient_adapters.sqlite.leases import Leases
 from resilient_adapters.sqlite.life import Lives
 from resilient_adapters.sqlite.shared import Share, forget
 from resilient_adapters.sqlite.trouble import unavailable
 from resilient_adapters.sqlite.writer import Done, Job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How a store writes and waits.
-
-    Attributes:
-        compress: whether bodies above 1 KiB are compressed.
-        max_decoded: bytes; larger bodies are neither written nor read.
-        write_wait: seconds that a blocking write waits at most; the write itself goes on behind.
-        inline_reads: whether the store for tasks reads on the loop's own thread.
-    """
-
-    compress: bool
-    max_decoded: int
-    write_wait: float
-    inline_reads: bool
 
 
 class Commands:
@@ -46,14 +28,16 @@ class Commands:
         manner: how it writes and waits.
 
     Attributes:
-        refused: how many entries were too large to be kept.
+        changes: makes the jobs that change entries.
+        leases: makes the jobs for leases.
     """
 
     def __init__(self, share: Share, clock: Clock, manner: Manner) -> None:
         self.share = share
         self.disk = share.disk
         self.manner = manner
-        self.refused = 0
+        self.changes = Changes(share.disk, clock, manner)
+        self.leases = Leases(clock.wall)
         self._wall = clock.wall
         self._lives = Lives(clock)
         forget(self, share)
@@ -66,6 +50,11 @@ class Commands:
         """
         self._check_open()
         self.disk.writer.submit(job, done)
+
+    def behind(self, job: Job[Any]) -> None:
+        """Hand ``job`` to the writer, if that can be; nobody waits for it."""
+        with contextlib.suppress(StoreError):
+            self.submit(job)
 
     def fetch(self, statement: str, *parameters: object) -> list[Any]:
         """All rows that ``statement`` finds, read by this thread; waits only for the disk.
@@ -107,13 +96,33 @@ class Commands:
         except records.ForeignRecordError:
             raise
         except CorruptEntryError:
-            self._behind(Job(partial(_run, schema.DELETE_RECORD, (key, record)), "delete", len(record)))
+            self.behind(self.changes.dropping(key, record))
             raise
         if not self._lives.goes_on(entry, life):
             return None
         if self.disk.upkeep.used(key, used_at, len(record)):
-            self._behind(Job(_nothing, "note what was used"))
+            self.behind(Job(_nothing, "note what was used"))
         return entry
+
+    def found_many(self, keys: Sequence[str], rows: list[Any]) -> list[Entry | None]:
+        """The entries in what :func:`~resilient_adapters.sqlite.schema.get_many` found; None for what is damaged.
+
+        Args:
+            keys: the stored keys, in the order in which the entries are wanted.
+            rows: what was found.
+        """
+        entries: dict[str, Entry | None] = {}
+        for *row, key in rows:
+            try:
+                entries[key] = self.found(key, [row])
+            except CorruptEntryError:
+                self.disk.failed("get", "corrupt")
+        return [entries.get(key) for key in keys]
+
+    def used(self, rows: list[Any]) -> Usage:
+        """What :data:`~resilient_adapters.sqlite.schema.USAGE` found, and what was not kept."""
+        entries, size = rows[0]
+        return Usage(entries=entries, size=size, evicted=self.disk.writer.evicted, refused=self.disk.refused)
 
     def living(self, prefix: bytes, rows: list[Any]) -> tuple[list[str], bytes | None]:
         """The keys in a page of them that start with ``prefix`` and have not expired.
@@ -130,76 +139,9 @@ class Commands:
         keys = [key.decode(errors="replace") for key, expires_at in inside if expires_at > wall]
         return keys, inside[-1][0] if inside else None
 
-    def making_secret(self) -> Job[bytes]:
-        """Makes the secret, unless another process was faster, and gives it."""
-
-        def work(connection: sqlite3.Connection) -> bytes:
-            connection.execute(schema.PUT_SECRET, (os.urandom(32),))
-            secret: bytes = connection.execute(schema.SECRET).fetchall()[0][0]
-            return secret
-
-        return Job(work, "make a secret")
-
-    def setting(self, key: str, entry: Entry) -> Job[None]:
-        """Writes ``entry``; one that is too large leaves nothing, not even what was there before.
-
-        Raises:
-            StoreError: its metadata hold something that cannot be written.
-        """
-        key, record = stored_key(key), b""
-        if len(entry.body) <= self.manner.max_decoded:
-            record = records.encode(key, entry, self._lives.of(entry), compress=self.manner.compress)
-        if not record or len(record) > self.disk.upkeep.max_bytes // 2:
-            self.refused += 1
-            return Job(partial(_run, schema.DELETE, (key,)), "write")
-        row = (key, entry.expires_at, self._wall(), record)
-        return Job(partial(_run, schema.PUT, row), "write", len(record) + 256)
-
-    def setting_long(self, key: str, entry: Entry) -> Job[None]:
-        """The same for an entry that takes long to encode: the writer does it, in its turn."""
-        made: list[Job[None] | StoreError] = []
-
-        def prepare() -> None:
-            if made:
-                return  # the transaction could not be begun the first time
-            try:
-                made.append(self.setting(key, entry))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits for the write
-                made.append(error if isinstance(error, StoreError) else unavailable(error, "write"))
-
-        def work(connection: sqlite3.Connection) -> None:
-            if isinstance(made[0], StoreError):
-                raise made[0]
-            made[0].work(connection)
-
-        return Job(work, "write", len(entry.body) + 256, prepare)
-
-    def deleting(self, key: str) -> Job[bool]:
-        """Deletes ``key`` and says whether it lived."""
-        key, wall = stored_key(key), self._wall
-
-        def work(connection: sqlite3.Connection) -> bool:
-            ends = connection.execute(schema.ENDS, (key,)).fetchall()
-            connection.execute(schema.DELETE, (key,))
-            return bool(ends) and ends[0][0] > wall()
-
-        return Job(work, "delete")
-
-    def clearing(self) -> Job[None]:
-        """Deletes everything but the secret."""
-        return Job(partial(_run, schema.CLEAR, ()), "clear")
-
     def _check_open(self) -> None:
         if not self.share.is_open:
             raise StoreUnavailableError("the disk store is closed")
-
-    def _behind(self, job: Job[Any]) -> None:
-        with contextlib.suppress(StoreError):
-            self.submit(job)
-
-
-def _run(statement: str, parameters: tuple[object, ...], connection: sqlite3.Connection) -> None:
-    connection.execute(statement, parameters)
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ import threading
 import weakref
 from pathlib import Path
 
+from resilient.errors import StoreTrouble
 from resilient.events import Event, StoreEvicted, StoreFailed
 from resilient.locks import fork_safe_lock
 from resilient.stores.parameters import Record
@@ -37,6 +38,7 @@ class Disk:
         busy_timeout: seconds that a read waits at most for other processes.
         records: who hears what happens inside.
         users: how many stores are open on it.
+        refused: how many entries were too large to be kept.
         writer: does what changes the database.
         loops: reads for event loops.
         crew: does for event loops what takes long but needs no disk.
@@ -52,10 +54,12 @@ class Disk:
 
     def renew(self) -> None:
         """Start with nothing open; also in a child process, where nothing that was open may be used."""
+        self.refused = 0
         self._database = Database(self.folder, self._mended)
         self._local = threading.local()
         self._handles: weakref.WeakSet[Handle] = weakref.WeakSet()
-        self._handles_lock = fork_safe_lock()
+        self._lock = fork_safe_lock()
+        """Held while a handle is added, while they are listed, and while something is counted."""
         self._held: set[Handle] = set()
         self.loops = Loops(self._reading)
         self.crew = Crew()
@@ -69,6 +73,15 @@ class Disk:
         except AttributeError:
             handle = self._local.handle = self._reading()
         return handle
+
+    def refuse(self) -> None:
+        """Count an entry that is too large to be kept; from any thread."""
+        with self._lock:
+            self.refused += 1
+
+    def failed(self, operation: str, kind: StoreTrouble) -> None:
+        """Tell those who listen of a failure that no caller gets to see."""
+        self._tell(StoreFailed(store=NAME, operation=operation, kind=kind))
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Write what waits, end the threads, close the connections."""
@@ -111,16 +124,16 @@ class Disk:
         return self._add(Handle(self._database, self.busy_timeout))
 
     def _add(self, handle: Handle) -> Handle:
-        with self._handles_lock:
+        with self._lock:
             self._handles.add(handle)
         return handle
 
     def _known(self) -> list[Handle]:
-        with self._handles_lock:
+        with self._lock:
             return list(self._handles)
 
     def _mended(self) -> None:
-        self._tell(StoreFailed(store=NAME, operation="open", kind="corrupt"))
+        self.failed("open", "corrupt")
 
     def _evicted(self, entries: int) -> None:
         logger.info("the disk store dropped %d entries to make room", entries)

@@ -5,7 +5,7 @@
     4 bytes   magic, the last byte of it the version
     u32       CRC-32 of the key and of all that follows
     u32       length of the head
-    head      MessagePack: the times, what the body is, the metadata, the tags
+    head      MessagePack: the times, what the body is, the tags, the metadata, the fence
     body      as it is, or compressed
 """
 
@@ -20,6 +20,7 @@ import msgspec
 
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError
+from resilient_adapters.sqlite.codecs import Codec, codec_numbered
 
 MAGIC = b"rsl\x01"
 MAX_DECODED = 64 * 2**20
@@ -29,8 +30,7 @@ COMPRESS_ABOVE = 1024
 """Bytes; a shorter body is not worth the time."""
 
 _LEADING = struct.Struct("<4sII")
-_PLAIN, _GZIP = 0, 1
-_GZIP_BITS = 31
+_PLAIN = 0
 _LONG_INT, _BROKEN_TEXT = 1, 2
 
 Life: TypeAlias = tuple[bytes, float]
@@ -38,7 +38,10 @@ Life: TypeAlias = tuple[bytes, float]
 
 
 class ForeignRecordError(CorruptEntryError):
-    """Another version of the library wrote this record; it is not ours to judge or to delete."""
+    """Somebody wrote this record who has what we have not: another version, or a way to compress.
+
+    It is not ours to judge or to delete.
+    """
 
 
 class _Start(msgspec.Struct, array_like=True, gc=False):
@@ -52,8 +55,9 @@ class _Start(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Head(_Start, array_like=True, gc=False):
-    tags: tuple[str, ...]
+    tags: tuple[Any, ...]
     meta: dict[str, Any]
+    fence: int = 0
 
 
 def _extended(code: int, data: memoryview) -> object:
@@ -69,29 +73,29 @@ _decode = msgspec.msgpack.Decoder(_Head, ext_hook=_extended).decode
 _decode_start = msgspec.msgpack.Decoder(_Start).decode
 
 
-def encode(key: str, entry: Entry, life: Life, *, compress: bool) -> bytes:
-    """The record of ``entry`` under ``key``.
+def encode(key: str, entry: Entry, life: Life, codec: Codec | None) -> bytes:
+    """The record of ``entry`` under ``key``; its body is compressed by ``codec`` if that helps.
 
     Raises:
         StoreError: its metadata or tags hold something that cannot be written.
     """
-    body, codec = entry.body, _PLAIN
-    if compress and len(body) > COMPRESS_ABOVE:
-        squeezer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_BITS)
-        squeezed = squeezer.compress(body) + squeezer.flush()
+    body, number = entry.body, _PLAIN
+    if codec is not None and len(body) > COMPRESS_ABOVE:
+        squeezed = codec.squeeze(body)
         # Decompressing costs time with every hit, so a few per cent are no gain.
         if len(squeezed) < len(body) * 0.9:
-            body, codec = squeezed, _GZIP
+            body, number = squeezed, codec.number
     head = _Head(
         stored_at=entry.stored_at,
         fresh_until=entry.fresh_until,
         expires_at=entry.expires_at,
         clock=life[0],
         ends=life[1],
-        codec=codec,
+        codec=number,
         size=len(entry.body),
         tags=entry.tags,
         meta=dict(entry.meta),
+        fence=entry.fence,
     )
     try:
         packed = _packed(head)
@@ -115,7 +119,7 @@ def decode(key: str, record: bytes, *, max_decoded: int = MAX_DECODED) -> tuple[
     """The entry in ``record``, and its life on a monotonic clock.
 
     Raises:
-        ForeignRecordError: another version wrote it.
+        ForeignRecordError: another version wrote it, or it is compressed as this process cannot undo.
         CorruptEntryError: it is damaged, or belongs to another key.
     """
     if record[:3] != MAGIC[:3] or len(record) < _LEADING.size:
@@ -134,9 +138,10 @@ def decode(key: str, record: bytes, *, max_decoded: int = MAX_DECODED) -> tuple[
             stored_at=head.stored_at,
             fresh_until=head.fresh_until,
             expires_at=head.expires_at,
-            tags=head.tags,
+            tags=_texts(head.tags),
+            fence=head.fence,
         )
-    except (msgspec.MsgspecError, zlib.error, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise CorruptEntryError(f"the record is damaged: {error}", kind="corrupt") from error
     return entry, (head.clock, head.ends)
 
@@ -144,14 +149,13 @@ def decode(key: str, record: bytes, *, max_decoded: int = MAX_DECODED) -> tuple[
 def _body(body: bytes, head: _Head, max_decoded: int) -> bytes:
     if head.size > max_decoded:
         raise ValueError(f"a body of {head.size} bytes")
-    if head.codec == _GZIP:
-        inflater = zlib.decompressobj(_GZIP_BITS)
-        # One byte more than there must be: what claims to be small cannot fill the memory.
-        body = inflater.decompress(body, head.size + 1)
-        if not inflater.eof:
-            raise ValueError("a compressed body without an end")
-    elif head.codec != _PLAIN:
-        raise ValueError(f"an unknown codec {head.codec}")
+    if head.codec != _PLAIN:
+        codec = codec_numbered(head.codec)
+        if codec is None:
+            raise ForeignRecordError(
+                f"the record is compressed in a way {head.codec} that is not installed here", kind="corrupt"
+            )
+        body = codec.expand(body, head.size)
     if len(body) != head.size:
         raise ValueError(f"{len(body)} bytes in place of {head.size}")
     return body
@@ -162,6 +166,7 @@ def _packed(head: _Head) -> bytes:
         return _encode(head)
     except (OverflowError, UnicodeEncodeError):
         head.meta = {name: _extensible(value) for name, value in head.meta.items()}
+        head.tags = _extensible(head.tags)
         return _encode(head)
 
 
@@ -179,6 +184,13 @@ def _extensible(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _extensible(item) for name, item in cast("dict[str, Any]", value).items()}
     return value
+
+
+def _texts(values: tuple[Any, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"a tag that is no text: {value!r}")
+    return values
 
 
 def _as_tuples(value: Any) -> Any:

@@ -27,7 +27,7 @@ _ROWS, _ROUNDS = 128, 8
 
 
 class Upkeep:
-    """Drops expired entries, and the least recently used ones where there are too many.
+    """Drops expired entries and leases, and the least recently used ones where there are too many.
 
     Args:
         folder: where the database is.
@@ -86,6 +86,7 @@ class Upkeep:
         if now >= self._sweep_at or len(self._touched) >= _TOUCHES:
             self._sweep_at = now + SWEEP_EVERY
             self._touch(connection)
+            connection.execute(schema.DELETE_ENDED, {"wall": self._clock.wall()})
             if self._drop_expired(connection, _ROWS)[0] == _ROWS:
                 self._sweep_at = now
         return evicted

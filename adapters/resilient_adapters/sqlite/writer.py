@@ -62,13 +62,17 @@ class Writer:
     Args:
         handle: the connection.
         upkeep: what else is done in each transaction.
-        evicted: told how many entries were dropped to make room.
+        tell: told how many entries were dropped to make room.
+
+    Attributes:
+        evicted: how many entries were dropped to make room so far.
     """
 
-    def __init__(self, handle: Handle, upkeep: Upkeep, evicted: Callable[[int], None]) -> None:
+    def __init__(self, handle: Handle, upkeep: Upkeep, tell: Callable[[int], None]) -> None:
         self._handle = handle
         self._upkeep = upkeep
-        self._evicted = evicted
+        self._tell = tell
+        self.evicted = 0
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._interrupted: list[_Item] = []
@@ -191,11 +195,12 @@ class Writer:
         with self._lock:
             self._waiting -= len(batch)
             self._bytes -= sum(job.size for job, _ in batch)
+        self.evicted += evicted
         for (_, done), answer in zip(batch, results, strict=True):
             if done is not None:
                 done(*answer)
         if evicted:
-            self._evicted(evicted)
+            self._tell(evicted)
 
     def _transact(self, batch: list[_Item], connection: sqlite3.Connection) -> tuple[list[_Result], int]:
         # A deferred transaction that reads first and writes then fails at once if another wrote in between.

@@ -1,0 +1,52 @@
+"""What a middleware of a cache sees of an entry, and how a changed value becomes one again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from resilient.caching.codec import Codec, Ready
+from resilient.entry import Entry
+
+
+class Coding(Protocol):
+    """What a middleware sees of an entry: a function's value, or a response's entry as it is."""
+
+    def value_of(self, key: str, entry: Entry) -> object:
+        """The value that ``entry`` keeps."""
+        ...
+
+    def entry_of(self, key: str, value: object, like: Entry) -> Entry:
+        """An entry that keeps ``value`` with the times of ``like``."""
+        ...
+
+
+class Values:
+    """The coding of functions."""
+
+    __slots__ = ("_codec",)
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def value_of(self, key: str, entry: Entry) -> object:
+        """The value, the caller's own."""
+        known = entry.decoded
+        return known.value if type(known) is Ready else self._codec.decode(key, entry)
+
+    def entry_of(self, key: str, value: object, like: Entry) -> Entry:
+        """The value, encoded."""
+        body, meta, ready = self._codec.encode(key, value)
+        return replace(like, body=body, meta=meta).ready(ready)
+
+
+class AsTheyAre:
+    """The coding of responses: middlewares see the entries themselves."""
+
+    def value_of(self, key: str, entry: Entry) -> object:
+        """The entry."""
+        return entry
+
+    def entry_of(self, key: str, value: object, like: Entry) -> Entry:
+        """What a middleware made of the entry."""
+        return value if isinstance(value, Entry) else like

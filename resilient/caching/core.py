@@ -1,0 +1,146 @@
+"""What a cache is made of; its commands and its decorators share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from resilient.caching.codec import Codec
+from resilient.caching.control import Command, Scopes
+from resilient.caching.figures import Figures, Stats
+from resilient.caching.mounts import Mount, Mounts
+from resilient.caching.pauses import Pauses
+from resilient.caching.transactions import Overlay
+from resilient.entry import Entry
+from resilient.events import Event
+from resilient.ports import AsyncStore, Clock, Runtime
+from resilient.runtime.background import DRAIN
+from resilient.runtime.clock import SystemClock
+from resilient.runtime.tasks import TaskRuntime
+from resilient.runtime.threads import ThreadRuntime
+from resilient.sinks import Sinks
+
+Bottom: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
+"""Does a command, which is its first argument, once all middlewares have let it pass."""
+
+
+class Proceed:
+    """The rest of the way of a command: called with its arguments, it does it.
+
+    Attributes:
+        command: which command is on its way.
+    """
+
+    __slots__ = ("_bottom", "_rest", "command")
+
+    def __init__(self, command: Command, rest: Sequence[CacheMiddleware], bottom: Bottom) -> None:
+        self.command = command
+        self._rest = rest
+        self._bottom = bottom
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Go on with these arguments."""
+        return self.with_command(self.command, *args, **kwargs)
+
+    def with_command(self, command: Command, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Go the rest of the way with another command."""
+        if not self._rest:
+            return self._bottom(command, *args, **kwargs)
+        return self._rest[0](Proceed(command, self._rest[1:], self._bottom), command, *args, **kwargs)
+
+
+class CacheMiddleware(Protocol):
+    """Stands around the commands of a cache; a plain ``async def`` with these parameters is one."""
+
+    def __call__(self, proceed: Proceed, command: Command, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Do the command, usually by ``await proceed(*args, **kwargs)``."""
+        ...
+
+
+class Core:
+    """What a cache is made of.
+
+    Args:
+        name: the cache's, in events and metrics.
+        clock: what tells the time, the machine's if not given.
+
+    Attributes:
+        at_hand: gives an entry by its name without any ado; None unless all are kept in this process's memory, and
+            nothing stands between.
+        codec: makes values into what a store keeps.
+        disabled: the commands that are switched off, by the beginnings of keys.
+        figures: counts what happened.
+        middlewares: what stands around commands, the outermost first.
+        mounts: the stores.
+        pauses: the keys whose values could not be made a moment ago.
+        puts: how many values were written by decorated calls; whoever saw it change reads once more.
+        scopes: what holds where.
+        sinks: who hears of events.
+        tasks: how tasks wait.
+        threads: how threads wait.
+    """
+
+    def __init__(self, name: str, clock: Clock | None) -> None:
+        self.name = name
+        self.clock = clock or SystemClock()
+        self.sinks = Sinks(())
+        self.figures = Figures()
+        self.mounts = Mounts(self.clock, self.record)
+        self.scopes = Scopes(name)
+        self.pauses = Pauses()
+        self.puts = 0
+        self.closed = False
+        self.at_hand: Callable[[str], Entry | None] | None = None
+        self.codec = Codec()
+        self.middlewares: tuple[CacheMiddleware, ...] = ()
+        self.disabled: dict[str, frozenset[Command]] = {}
+        self.tasks = TaskRuntime(self.clock)
+        self.threads = ThreadRuntime(self.clock)
+
+    def open(self) -> None:
+        """Make ready for background work, also after an end."""
+        if self.closed:
+            self.closed = False
+            self.tasks = TaskRuntime(self.clock)
+            self.threads = ThreadRuntime(self.clock)
+
+    async def close(self, *, blocking: bool) -> None:
+        """Wait for background work a little, then let go of the stores; those of a closed cache answer nothing."""
+        self.closed = True
+        runtime = self.threads if blocking else self.tasks
+        # Work of the other colour ends too, which does not need its waiting to be in this one.
+        for each in (self.tasks, self.threads):
+            await each.background.settle(runtime, DRAIN)
+        for mount in self.mounts.opened():
+            await mount.store(runtime).close()
+
+    async def stats(self, runtime: Runtime) -> Stats:
+        """What happened so far, and how much the stores keep."""
+        usages = [await mount.store(runtime).usage() for mount in self.mounts.opened()]
+        return self.figures.stats(sum(usage.entries for usage in usages), sum(usage.size for usage in usages))
+
+    def record(self, event: Event) -> None:
+        """Count ``event`` and tell whoever listens."""
+        self.figures.count(event)
+        self.sinks(event)
+
+    def settle(self) -> None:
+        """See whether entries are at hand: called after every change of the cache."""
+        mount = self.mounts.only()
+        simple = mount is not None and mount.is_memory and not self.middlewares and not self.disabled
+        self.at_hand = mount.pair.blocking.get if mount is not None and simple and not self.sinks.listens else None
+
+    def is_off(self, command: Command, key: str = "") -> bool:
+        """Whether ``command`` is switched off for ``key``, here or everywhere."""
+        if command in self.scopes.here().disabled:
+            return True
+        return any(command in off and key.startswith(prefix) for prefix, off in self.disabled.items())
+
+    def store(self, mount: Mount, runtime: Runtime) -> AsyncStore:
+        """The store of ``mount`` as whoever asks sees it: through the transaction under way, if there is one."""
+        transaction = self.scopes.here().transaction
+        return mount.store(runtime) if transaction is None else Overlay(mount, runtime, transaction)
+
+    def through(self, command: Command, bottom: Bottom, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Do ``command`` as the middlewares say, and by ``bottom`` in the end."""
+        return Proceed(command, self.middlewares, bottom).with_command(command, *args, **kwargs)

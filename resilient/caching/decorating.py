@@ -1,0 +1,192 @@
+"""A function whose calls a cache answers: one wrapper for each kind of function."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from typing import Any, TypeVar, cast
+
+from resilient.caching.codec import Ready
+from resilient.caching.control import NOWHERE
+from resilient.caching.functions import FunctionSlot
+from resilient.caching.plans import Asked, Plan
+from resilient.caching.raised import Raised
+from resilient.caching.recording import Recording
+from resilient.caching.strategies.iterator import Replay
+from resilient.ports import Runtime
+from resilient.runtime.drive import drive
+
+F = TypeVar("F", bound=Callable[..., Any])
+PLAN = "__resilient_plan__"
+"""The attribute of a decorated function that says how its calls are cached."""
+
+
+def decorated(function: F, plan_of: Callable[[Callable[..., Any]], Plan]) -> F:
+    """``function`` with its calls answered as the plan for it says.
+
+    A coroutine function stays one, and so do a plain function, a generator function and an asynchronous one. All that
+    a generator yields is kept as one value: by a :class:`~resilient.caching.strategies.iterator.Replay` while it
+    passes, by any other strategy before the first of it is yielded.
+    """
+    if isinstance(function, classmethod | staticmethod):
+        inner: Any = function
+        return cast("F", type(inner)(decorated(inner.__func__, plan_of)))
+    plan = plan_of(function)
+    replay = plan.strategy if isinstance(plan.strategy, Replay) else None
+    if inspect.isasyncgenfunction(function):
+        wrapper = _replaying_async(function, plan, replay) if replay else _async_generator(function, plan)
+    elif inspect.isgeneratorfunction(function):
+        wrapper = _replaying(function, plan, replay) if replay else _generator(function, plan)
+    elif inspect.iscoroutinefunction(function):
+        wrapper = _async_function(function, plan)
+    else:
+        wrapper = _function(function, plan)
+    functools.update_wrapper(wrapper, function)
+    setattr(wrapper, PLAN, plan)
+    return cast("F", wrapper)
+
+
+def _async_function(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    look = _looking(plan)
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        key = plan.key(args, kwargs)
+        if (ready := look(key)) is not None:
+            return ready.value
+
+        async def fill() -> object:
+            try:
+                return await function(*args, **kwargs)
+            except plan.errors as error:
+                return Raised(error)
+
+        return _result(await _answered(plan, plan.core.tasks, key, Asked(args, kwargs), fill))
+
+    return call
+
+
+def _function(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    look = _looking(plan)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        key = plan.key(args, kwargs)
+        if (ready := look(key)) is not None:
+            return ready.value
+
+        async def fill() -> object:
+            try:
+                return function(*args, **kwargs)
+            except plan.errors as error:
+                return Raised(error)
+            except StopIteration as error:
+                # A coroutine cannot raise it.
+                return Raised(error)
+
+        return _result(drive(_answered(plan, plan.core.threads, key, Asked(args, kwargs), fill)))
+
+    return call
+
+
+def _async_generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    async def collect(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        return tuple([item async for item in function(*args, **kwargs)])
+
+    whole = _async_function(collect, plan)
+
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        for item in await whole(*args, **kwargs):
+            yield item
+
+    return call
+
+
+def _generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    whole = _function(lambda *args, **kwargs: tuple(function(*args, **kwargs)), plan)
+
+    def call(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        yield from whole(*args, **kwargs)
+
+    return call
+
+
+def _replaying_async(function: Callable[..., Any], plan: Plan, replay: Replay) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        slot = FunctionSlot(plan, plan.core.tasks, plan.key(args, kwargs), Asked(args, kwargs), _passing_by)
+        recording = Recording(slot, replay)
+        kept = await recording.kept()
+        if kept is not None:
+            for item in kept:
+                yield item
+            return
+        async with aclosing(function(*args, **kwargs)) as source:
+            async for item in source:
+                recording.note(item)
+                yield item
+        await recording.keep()
+
+    return call
+
+
+def _replaying(function: Callable[..., Any], plan: Plan, replay: Replay) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        slot = FunctionSlot(plan, plan.core.threads, plan.key(args, kwargs), Asked(args, kwargs), _passing_by)
+        recording = Recording(slot, replay)
+        kept = drive(recording.kept())
+        if kept is not None:
+            yield from kept
+            return
+        with closing(function(*args, **kwargs)) as source:
+            for item in source:
+                recording.note(item)
+                yield item
+        drive(recording.keep())
+
+    return call
+
+
+async def _passing_by() -> object:
+    """What a generator yields is not made by its slot, but put there in the end."""
+    return ()
+
+
+async def _answered(plan: Plan, runtime: Runtime, key: str, asked: Asked, fill: Callable[[], Any]) -> object:
+    slot = FunctionSlot(plan, runtime, key, asked, fill)
+    try:
+        return await plan.strategy(slot)
+    finally:
+        slot.tell_if_missed()
+
+
+def _result(value: Any) -> Any:
+    if isinstance(value, Raised):
+        raise value.error
+    return value
+
+
+def _looking(plan: Plan) -> Callable[[str], Ready | None]:
+    """The short way to a value that is at hand: in this process's memory, fresh, and nobody's to change.
+
+    It is open where nothing stands between a call and its store, and nobody listens.
+    """
+    core, strategy = plan.core, plan.strategy.name
+    here, wall = core.scopes.here, core.clock.wall
+    lookups = core.figures.lookups
+    hit = (strategy, "hit")
+
+    def look(key: str) -> Ready | None:
+        at_hand = core.at_hand
+        if at_hand is None or here() is not NOWHERE:
+            return None
+        entry = at_hand(plan.name(key))
+        if entry is None or type(ready := entry.decoded) is not Ready or wall() >= entry.fresh_until:
+            return None
+        lookups[hit] += 1
+        return ready
+
+    return look if plan.serves_what_is_fresh else _never
+
+
+def _never(key: str) -> None:
+    return None

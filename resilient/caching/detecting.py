@@ -1,0 +1,78 @@
+"""What happened to each decorated call in one stretch of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextvars import Token
+from dataclasses import dataclass
+
+from resilient.caching.control import Scope, Scopes
+from resilient.events import CacheResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectedCall:
+    """One call.
+
+    Attributes:
+        key: its key.
+        strategy: which strategy answered.
+        outcome: what it said.
+        age: seconds since the value was stored, None if it was made now.
+    """
+
+    key: str
+    strategy: str
+    outcome: CacheResult
+    age: float | None
+
+
+class Detected:
+    """The calls so far, in their order."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self) -> None:
+        self._calls: list[DetectedCall] = []
+
+    def note(self, call: DetectedCall) -> None:
+        """One more."""
+        self._calls.append(call)
+
+    @property
+    def calls(self) -> tuple[DetectedCall, ...]:
+        """All of them."""
+        return tuple(self._calls)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Their keys, each once."""
+        return tuple(dict.fromkeys(call.key for call in self._calls))
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[DetectedCall]:
+        return iter(self.calls)
+
+
+class Detecting:
+    """Learns of the calls inside of a ``with`` block.
+
+    Args:
+        scopes: the cache's.
+    """
+
+    __slots__ = ("_scopes", "_tokens")
+
+    def __init__(self, scopes: Scopes) -> None:
+        self._scopes = scopes
+        self._tokens: list[Token[Scope]] = []
+
+    def __enter__(self) -> Detected:
+        detected = Detected()
+        self._tokens.append(self._scopes.enter(self._scopes.here()._replace(detected=detected)))
+        return detected
+
+    def __exit__(self, *_: object) -> None:
+        self._scopes.leave(self._tokens.pop())

@@ -1,0 +1,62 @@
+"""A lock that all who share a store respect, as the program holds it."""
+
+from __future__ import annotations
+
+from resilient.caching.control import Command
+from resilient.caching.core import Core
+from resilient.caching.leases import Lease, Lock
+from resilient.caching.names import named
+from resilient.runtime.drive import drive
+
+LOCK = "lock"
+"""Where locks of programs have their names, apart from those of decorated functions."""
+
+
+class Locking:
+    """A lock, as ``async with`` and as ``with``.
+
+    Args:
+        core: the cache.
+        key: what is locked.
+        ttl: seconds after which it is free if its holder died; it is renewed while it is held.
+        timeout: seconds to wait for it at most; None for as long as it takes.
+    """
+
+    __slots__ = ("_core", "_held", "_key", "_timeout", "_ttl")
+
+    def __init__(self, core: Core, key: str, ttl: float, timeout: float | None) -> None:
+        self._core = core
+        self._key = key
+        self._ttl = ttl
+        self._timeout = timeout
+        self._held: list[Lock | None] = []
+
+    async def __aenter__(self) -> Lease | None:
+        return await self._enter(blocking=False)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        await self._leave(kind, error, trace)
+
+    def __enter__(self) -> Lease | None:
+        return drive(self._enter(blocking=True))
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        drive(self._leave(kind, error, trace))
+
+    async def _enter(self, *, blocking: bool) -> Lease | None:
+        """Hold it; where ``lock`` is switched off, hold nothing."""
+        core = self._core
+        if core.is_off(Command.LOCK, self._key):
+            self._held.append(None)
+            return None
+        runtime = core.threads if blocking else core.tasks
+        store = core.mounts.of(self._key).store(runtime)
+        lock = Lock(store, runtime, named(LOCK, self._key), self._ttl, self._timeout)
+        lease = await lock.__aenter__()
+        self._held.append(lock)
+        return lease
+
+    async def _leave(self, kind: object, error: BaseException | None, trace: object) -> None:
+        lock = self._held.pop()
+        if lock is not None:
+            await lock.__aexit__(kind, error, trace)

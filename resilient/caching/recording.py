@@ -1,0 +1,62 @@
+"""Keeping what a generator yields while it passes by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resilient.caching.functions import FunctionSlot
+from resilient.caching.strategies.iterator import Replay
+from resilient.caching.tee import MAX_BODY
+from resilient.errors import StoreError
+
+
+class Recording:
+    """The items of one run of a generator, each as it was when it was yielded.
+
+    Args:
+        slot: where they are kept once the generator has come to its end.
+        replay: for how long.
+    """
+
+    __slots__ = ("_items", "_replay", "_size", "_slot", "_why_not")
+
+    def __init__(self, slot: FunctionSlot, replay: Replay) -> None:
+        self._slot = slot
+        self._replay = replay
+        self._items: list[object] = []
+        self._size = 0
+        self._why_not: str | None = None
+
+    async def kept(self) -> Any:
+        """The items of a run before this one, None if none is kept."""
+        entry = await self._slot.read()
+        try:
+            return None if entry is None else self._slot.serve(entry, "hit")
+        finally:
+            self._slot.tell_if_missed()
+
+    def note(self, item: object) -> None:
+        """One more was yielded."""
+        if self._why_not is not None:
+            return
+        try:
+            copy, size = self._slot.copy_of(item)
+        except StoreError:
+            self._stop("unencodable")
+            return
+        self._size += size
+        if self._size > MAX_BODY:
+            self._stop("too-large")
+        else:
+            self._items.append(copy)
+
+    def _stop(self, reason: str) -> None:
+        self._why_not = reason
+        self._items.clear()
+
+    async def keep(self) -> None:
+        """The generator has come to its end."""
+        if self._why_not is None:
+            await self._slot.put(tuple(self._items), fresh_for=self._replay.ttl, keep_for=self._replay.ttl)
+        else:
+            self._slot.not_kept(self._why_not)

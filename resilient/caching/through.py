@@ -1,0 +1,118 @@
+"""Reading and writing one key as the middlewares of a cache see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resilient.caching.coding import Coding
+from resilient.caching.control import Command
+from resilient.caching.core import Core
+from resilient.caching.mounts import Mount
+from resilient.caching.names import named
+from resilient.caching.plain import Plain
+from resilient.durations import Duration, seconds_of
+from resilient.entry import FOREVER, Entry
+from resilient.ports import AsyncStore, Runtime
+
+
+class Through:
+    """The part of a store that a strategy needs, behind the middlewares of its cache.
+
+    Args:
+        core: the cache.
+        runtime: the colour of whoever asks.
+        coding: what middlewares see.
+        namespace: the strategy's.
+        mount: where the keys are kept.
+
+    Attributes:
+        name: the store's.
+    """
+
+    __slots__ = ("_coding", "_core", "_mount", "_namespace", "_runtime", "name")
+
+    def __init__(self, core: Core, runtime: Runtime, coding: Coding, namespace: str, mount: Mount) -> None:
+        self._core = core
+        self._runtime = runtime
+        self._coding = coding
+        self._namespace = namespace
+        self._mount = mount
+        self.name = mount.pair.blocking.name
+
+    async def secret(self) -> bytes:
+        """The store's."""
+        return await self._mount.store(self._runtime).secret()
+
+    async def acquire(self, name: str, owner: str, ttl: float) -> int | None:
+        """Take a lease; the store's own affair, of which middlewares see nothing."""
+        return await self._mount.store(self._runtime).acquire(name, owner, ttl)
+
+    async def renew(self, name: str, owner: str, ttl: float) -> bool:
+        """Renew a lease."""
+        return await self._mount.store(self._runtime).renew(name, owner, ttl)
+
+    async def release(self, name: str, owner: str) -> bool:
+        """Give a lease back."""
+        return await self._mount.store(self._runtime).release(name, owner)
+
+    async def delete(self, *names: str) -> int:
+        """Remove entries by their names in the store."""
+        return await self._core.store(self._mount, self._runtime).delete(*names)
+
+    async def incr(self, name: str, by: int, expires_at: float) -> int:
+        """Add to a counter by its name in the store."""
+        return await self._core.store(self._mount, self._runtime).incr(name, by, expires_at)
+
+    async def get(self, key: str) -> Entry | None:
+        """The entry, or what a middleware gives in its place; None for a miss."""
+        if not self._core.middlewares:
+            return await self._core.store(self._mount, self._runtime).get(named(self._namespace, key))
+        entry: Entry | None = None
+        value: object = None
+
+        async def bottom(command: Command, *args: Any, **kwargs: Any) -> Any:
+            if command is not Command.GET:
+                return await Plain(self._core, self._runtime).do(command, *args, **kwargs)
+            return await read(*args, **kwargs)
+
+        async def read(key: str) -> object:
+            nonlocal entry, value
+            entry = await self._store(key).get(named(self._namespace, key))
+            value = None if entry is None else self._coding.value_of(key, entry)
+            return value
+
+        said = await self._core.through(Command.GET, bottom, key)
+        if said is value:
+            # A stored None looks like a miss to the middlewares; the entry beside it knows better.
+            return entry
+        if said is None:
+            return None
+        if entry is None:
+            wall = self._core.clock.wall()
+            entry = Entry(body=b"", stored_at=wall, fresh_until=FOREVER, expires_at=FOREVER)
+        return self._coding.entry_of(key, said, entry)
+
+    async def set(self, key: str, entry: Entry) -> bool:
+        """Write the entry, or what a middleware makes of it; whether it was written."""
+        if not self._core.middlewares:
+            return await self._core.store(self._mount, self._runtime).set(named(self._namespace, key), entry)
+        value = self._coding.value_of(key, entry)
+
+        async def bottom(command: Command, *args: Any, **kwargs: Any) -> Any:
+            if command is not Command.SET:
+                return await Plain(self._core, self._runtime).do(command, *args, **kwargs)
+            return await write(*args, **kwargs)
+
+        async def write(key: str, said: object, ttl: Duration | None = None, *, tags: tuple[str, ...] = ()) -> bool:
+            made = entry if said is value else self._coding.entry_of(key, said, entry)
+            if ttl is not given or tags != entry.tags:
+                ends = FOREVER if ttl is None else entry.stored_at + seconds_of(ttl, option="ttl")
+                made = made.with_life(min(made.fresh_until, ends), ends, tuple(tags))
+            return await self._store(key).set(named(self._namespace, key), made)
+
+        given = None if entry.expires_at == FOREVER else entry.expires_at - entry.stored_at
+        return bool(await self._core.through(Command.SET, bottom, key, value, ttl=given, tags=entry.tags))
+
+    def _store(self, key: str) -> AsyncStore:
+        """The store of a key that a middleware may have changed."""
+        return self._core.store(self._core.mounts.of(key), self._runtime)

@@ -1,0 +1,134 @@
+"""How a program says where a transaction begins and ends."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from resilient.caching.control import Scope
+from resilient.caching.core import Core
+from resilient.caching.transactions import Isolation, Transaction
+from resilient.runtime.drive import drive
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Transacting:
+    """A transaction, as ``async with``, as ``with``, and as a decorator of functions of either kind.
+
+    Inside of another transaction it is a part of that one.
+
+    Args:
+        core: the cache.
+        isolation: what it sees of others.
+    """
+
+    __slots__ = ("_core", "_isolation", "_open")
+
+    def __init__(self, core: Core, isolation: Isolation) -> None:
+        Transaction(isolation)  # a wrong isolation is refused here
+        self._core = core
+        self._isolation: Isolation = isolation
+        self._open: list[tuple[Transaction, Token[Scope] | None]] = []
+
+    async def __aenter__(self) -> AsyncHandle:
+        return AsyncHandle(self._core, self._enter())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        transaction = self._leave()
+        if error is None and transaction is not None:
+            await transaction.commit(self._core.tasks)
+
+    def __enter__(self) -> BlockingHandle:
+        return BlockingHandle(self._core, self._enter())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        transaction = self._leave()
+        if error is None and transaction is not None:
+            drive(transaction.commit(self._core.threads))
+
+    def __call__(self, function: F) -> F:
+        """``function`` with each of its calls in a transaction."""
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            async with self._anew():
+                return await function(*args, **kwargs)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._anew():
+                return function(*args, **kwargs)
+
+        wrapper = call_async if inspect.iscoroutinefunction(function) else call
+        return cast("F", functools.wraps(function)(wrapper))
+
+    def _anew(self) -> Self:
+        return type(self)(self._core, self._isolation)
+
+    def _enter(self) -> Transaction:
+        here = self._core.scopes.here()
+        if here.transaction is not None:
+            self._open.append((here.transaction, None))
+            return here.transaction
+        transaction = Transaction(self._isolation)
+        self._open.append((transaction, self._core.scopes.enter(here._replace(transaction=transaction))))
+        return transaction
+
+    def _leave(self) -> Transaction | None:
+        """The transaction that ends here, None if it goes on outside."""
+        transaction, token = self._open.pop()
+        if token is None:
+            return None
+        self._core.scopes.leave(token)
+        return transaction
+
+
+class AsyncHandle:
+    """The transaction of an ``async with`` block."""
+
+    __slots__ = ("_core", "_transaction")
+
+    def __init__(self, core: Core, transaction: Transaction) -> None:
+        self._core = core
+        self._transaction = transaction
+
+    async def commit(self) -> None:
+        """Let what was changed so far take effect; what follows is another transaction.
+
+        Raises:
+            TransactionError: what it rests upon has changed meanwhile.
+        """
+        await self._transaction.commit(self._core.tasks)
+
+    async def rollback(self) -> None:
+        """Forget what was changed so far."""
+        self._transaction.reset()
+
+
+class BlockingHandle:
+    """The transaction of a ``with`` block."""
+
+    __slots__ = ("_core", "_transaction")
+
+    def __init__(self, core: Core, transaction: Transaction) -> None:
+        self._core = core
+        self._transaction = transaction
+
+    def commit(self) -> None:
+        """Let what was changed so far take effect; what follows is another transaction.
+
+        Raises:
+            TransactionError: what it rests upon has changed meanwhile.
+        """
+        drive(self._transaction.commit(self._core.threads))
+
+    def rollback(self) -> None:
+        """Forget what was changed so far."""
+        self._transaction.reset()

@@ -1,0 +1,197 @@
+"""Several commands that take effect together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Literal, TypeAlias, get_args
+
+from resilient.caching.mounts import Mount
+from resilient.entry import COUNTER, Entry, counted
+from resilient.errors import ConfigurationError, StoreError, TransactionError
+from resilient.ports import NO_ENTRIES, Runtime, Usage
+from resilient.settings import nearest
+
+Isolation: TypeAlias = Literal["READ_COMMITTED", "SERIALIZABLE"]
+"""What a transaction sees of others: what they have committed; or nothing, else it fails."""
+
+
+class Transaction:
+    """What was changed, and what that rests upon; nothing of it is in the store yet.
+
+    Args:
+        isolation: under ``SERIALIZABLE`` all that was read must still be there when it is committed.
+
+    Raises:
+        ConfigurationError: there is no such isolation.
+    """
+
+    __slots__ = ("_mount", "changes", "expected", "over", "serializable", "tags")
+
+    def __init__(self, isolation: Isolation) -> None:
+        if isolation not in get_args(Isolation):
+            hint = nearest(str(isolation), get_args(Isolation))
+            raise ConfigurationError(f"isolation={isolation!r} is not right; {hint}")
+        self.serializable = isolation == "SERIALIZABLE"
+        self.over = False
+        self._mount: Mount | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was changed."""
+        self.changes: dict[str, Entry | None] = {}
+        self.expected: dict[str, Entry | None] = {}
+        self.tags: set[str] = set()
+
+    def belongs_to(self, mount: Mount) -> None:
+        """Keep the transaction to one store.
+
+        Raises:
+            TransactionError: it has to do with another one already.
+        """
+        if self._mount is None:
+            self._mount = mount
+        elif self._mount is not mount:
+            raise TransactionError("a transaction keeps to one store: these keys have prefixes of different stores")
+
+    async def commit(self, runtime: Runtime) -> None:
+        """Let it take effect, all of it or nothing.
+
+        Args:
+            runtime: the colour of whoever commits it.
+
+        Raises:
+            TransactionError: what it rests upon has changed meanwhile.
+            StoreUnavailableError: the store failed.
+        """
+        changes, expected, tags = self.changes, self.expected, self.tags
+        self.reset()
+        if self._mount is not None and (changes or tags):
+            await self._mount.store(runtime).commit(changes, expected=expected, tags=tags)
+
+
+class Overlay:
+    """A store as a transaction sees it: its own changes over what is there.
+
+    Args:
+        mount: what is there.
+        runtime: the colour of whoever asks.
+        transaction: what was changed.
+    """
+
+    __slots__ = ("_clock", "_mount", "_store", "_transaction", "name")
+
+    def __init__(self, mount: Mount, runtime: Runtime, transaction: Transaction) -> None:
+        self._mount = mount
+        self._store = mount.store(runtime)
+        self._transaction = transaction
+        self._clock = runtime.clock
+        self.name = self._store.name
+
+    async def secret(self) -> bytes:
+        """The store's."""
+        return await self._store.secret()
+
+    async def get(self, key: str) -> Entry | None:
+        """What the transaction wrote, else what is there."""
+        mine = self._transaction
+        if key in mine.changes:
+            entry = mine.changes[key]
+            return entry if entry is not None and entry.is_alive(self._clock.wall()) else None
+        if mine.serializable:
+            entry = await self._relied_upon(key)
+        else:
+            entry = await self._store.get(key)
+        return None if entry is None or not mine.tags.isdisjoint(entry.tags) else entry
+
+    async def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """The same for several keys."""
+        return [await self.get(key) for key in keys]
+
+    async def set(self, key: str, entry: Entry) -> bool:
+        """Write it when the transaction is committed."""
+        self._transaction.belongs_to(self._mount)
+        self._transaction.changes[key] = entry
+        return True
+
+    async def delete(self, *keys: str) -> int:
+        """Remove them when the transaction is committed."""
+        found = [await self.get(key) for key in keys]
+        self._transaction.belongs_to(self._mount)
+        self._transaction.changes.update(dict.fromkeys(keys))
+        return len(found) - found.count(None)
+
+    async def commit(
+        self,
+        changes: Mapping[str, Entry | None],
+        *,
+        expected: Mapping[str, Entry | None] = NO_ENTRIES,
+        tags: Collection[str] = (),
+    ) -> int:
+        """Make it a part of the transaction."""
+        for key, entry in expected.items():
+            if await self.get(key) != entry:
+                raise TransactionError(f"{key!r} is not what it was expected to be")
+            if key not in self._transaction.changes:
+                self._transaction.expected.setdefault(key, entry)
+        tagged = [
+            key for key, entry in self._transaction.changes.items() if entry and not set(tags).isdisjoint(entry.tags)
+        ]
+        removed = await self.delete(*tagged, *(key for key, entry in changes.items() if entry is None))
+        self._transaction.belongs_to(self._mount)
+        self._transaction.tags.update(tags)
+        self._transaction.changes.update(changes)
+        return removed
+
+    async def incr(self, key: str, by: int, expires_at: float) -> int:
+        """Add to a counter; nobody else may have done so when the transaction is committed."""
+        entry = await self.get(key)
+        if key not in self._transaction.changes:
+            await self._relied_upon(key)
+        before = 0 if entry is None else counted(entry)
+        if before is None:
+            raise StoreError(f"what is kept under {key!r} is no counter")
+        wall = self._clock.wall()
+        ends = expires_at if entry is None else entry.expires_at
+        body = b"%d" % (before + by)
+        await self.set(key, Entry(body=body, meta=COUNTER, stored_at=wall, fresh_until=ends, expires_at=ends))
+        return before + by
+
+    async def acquire(self, name: str, owner: str, ttl: float) -> int | None:
+        """A lease is taken at once."""
+        return await self._store.acquire(name, owner, ttl)
+
+    async def renew(self, name: str, owner: str, ttl: float) -> bool:
+        """A lease is renewed at once."""
+        return await self._store.renew(name, owner, ttl)
+
+    async def release(self, name: str, owner: str) -> bool:
+        """A lease is released at once."""
+        return await self._store.release(name, owner)
+
+    async def scan(self, prefix: str = "") -> AsyncIterator[str]:
+        """The keys that are there as the transaction sees it."""
+        mine = [key for key in list(self._transaction.changes) if key.startswith(prefix)]
+        async for key in self._store.scan(prefix):
+            if key not in mine and (not self._transaction.tags or await self.get(key) is not None):
+                yield key
+        for key in mine:
+            if await self.get(key) is not None:
+                yield key
+
+    async def usage(self) -> Usage:
+        """The store's, without what is not committed."""
+        return await self._store.usage()
+
+    async def clear(self) -> None:
+        """Remove all that is there when the transaction is committed."""
+        await self.delete(*[key async for key in self.scan()])
+
+    async def close(self) -> None:
+        """The store is not the transaction's to close."""
+
+    async def _relied_upon(self, key: str) -> Entry | None:
+        """What is there, and must be when the transaction is committed."""
+        self._transaction.belongs_to(self._mount)
+        if key not in self._transaction.expected:
+            self._transaction.expected[key] = await self._store.get(key)
+        return self._transaction.expected[key]
