@@ -15,7 +15,10 @@ from benchmarks.rows import COLUMNS, Row
 
 HOME = Path(__file__).parent
 PAGE, PLOT = HOME / "results.md", HOME / "results.png"
-PACKAGES = ("httpx", "httpx2", "tenacity", "stamina", "httpx-retries")
+PACKAGES = (
+    "httpx", "httpx2", "tenacity", "stamina", "httpx-retries", "cashews", "aiocache", "cachebox", "cachetools",
+    "dogpile.cache", "diskcache",
+)  # fmt: skip
 
 
 def show(title: str, rows: Sequence[Row], console: Console) -> None:
