@@ -69,10 +69,10 @@ class CallError(ResilientError):
 
 
 class CircuitOpenError(CallError):
-    """The circuit refused the call without sending it.
+    """The circuit refused the call: nothing was sent, or called.
 
     Attributes:
-        circuit: the name of the circuit, an origin.
+        circuit: the name of the circuit: an origin, or a function.
         retry_in: seconds until the next probe; infinite while the circuit is isolated by hand.
     """
 
@@ -129,7 +129,10 @@ class StoreError(ResilientError):
 
     Attributes:
         kind: what was the matter.
+        told: whether those who listen to the cache have heard of it.
     """
+
+    told = False
 
     def __init__(self, *args: object, kind: StoreTrouble = "other") -> None:
         super().__init__(*args)

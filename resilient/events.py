@@ -127,11 +127,11 @@ class TimedOut(Event, frozen=True, kw_only=True):
 
 
 class Rejected(Event, frozen=True, kw_only=True):
-    """A policy refused to send.
+    """A policy refused to send, or to call.
 
     Attributes:
         by: what refused: the circuit, or a used-up quota.
-        origin: scheme, host and port.
+        origin: scheme, host and port, or the name of a function.
         retry_in: seconds until it may be tried again.
     """
 
@@ -145,7 +145,7 @@ class CircuitOpened(Event, frozen=True, kw_only=True):
     """Too many failures: the circuit refuses calls for a while.
 
     Attributes:
-        circuit: the origin.
+        circuit: the origin, or the name of a function.
         open_for: seconds.
         cause: which rule tripped it, or ``probe`` for a failed probe, or ``manual``.
     """
@@ -160,7 +160,7 @@ class CircuitHalfOpened(Event, frozen=True, kw_only=True):
     """The open period is over: a probe may go.
 
     Attributes:
-        circuit: the origin.
+        circuit: the origin, or the name of a function.
     """
 
     name: ClassVar[str] = "resilient.circuit.half_opened"
@@ -171,7 +171,7 @@ class CircuitClosed(Event, frozen=True, kw_only=True):
     """The origin answers again.
 
     Attributes:
-        circuit: the origin.
+        circuit: the origin, or the name of a function.
     """
 
     name: ClassVar[str] = "resilient.circuit.closed"
@@ -196,8 +196,8 @@ class CacheLookup(Event, frozen=True, kw_only=True):
 
     Attributes:
         result: what it said.
-        strategy: the strategy that asked.
-        function: the qualified name of the decorated function, empty for a response.
+        strategy: the strategy that asked, ``none`` where there was none.
+        function: the qualified name of the decorated function, empty for a response and for a command.
         age: seconds since the entry was stored, None without an entry.
         ttl: seconds that it stays fresh, negative once stale, None without an entry.
         detail: a word on why, one of a fixed set.
@@ -220,6 +220,7 @@ class CacheStored(Event, frozen=True, kw_only=True):
         function: the qualified name of the decorated function, empty for a response.
         ttl: seconds that it stays fresh, None if it was not written.
         detail: why it was not written, one of a fixed set.
+        background: whether it was made anew while a kept one was served.
     """
 
     name: ClassVar[str] = "resilient.cache.stored"
@@ -227,6 +228,7 @@ class CacheStored(Event, frozen=True, kw_only=True):
     function: str = ""
     ttl: float | None = None
     detail: str | None = None
+    background: bool = False
 
 
 class CacheRefreshed(Event, frozen=True, kw_only=True):
@@ -249,18 +251,20 @@ class BackgroundFailed(Event, frozen=True, kw_only=True):
 
     Attributes:
         what: what it was for.
+        strategy: the strategy that wanted it.
         function: the qualified name of the decorated function, empty for a response.
         error: the name of the exception's class.
     """
 
     name: ClassVar[str] = "resilient.background.failed"
     what: Literal["refresh"]
+    strategy: str = ""
     function: str = ""
     error: str
 
 
 class StoreFailed(Event, frozen=True, kw_only=True):
-    """A store failed or was too slow; the call went on without it.
+    """A store failed or was too slow. A call went on without it; a command that was given directly raised.
 
     Attributes:
         store: the store's name.

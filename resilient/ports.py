@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from resilient.entry import Entry
 from resilient.errors import CallError
@@ -140,7 +140,8 @@ class Runtime(Protocol):
 class Store(Protocol):
     """Entries under keys, for a while. Safe to call from many threads.
 
-    Every method raises only :class:`resilient.errors.StoreError`.
+    Every method raises only :class:`resilient.errors.StoreError`. A change that fails with the kind ``timeout`` may
+    still be done later, and whole.
     """
 
     @property
@@ -162,6 +163,8 @@ class Store(Protocol):
 
     def set(self, key: str, entry: Entry) -> bool:
         """Write the entry; it is there for every later ``get``, of other processes too where they share.
+
+        One that is too large to be kept leaves nothing under its key.
 
         Returns:
             False if nothing was written, because ``entry.fence`` is above 0 and a lease of that key, or the entry
@@ -192,7 +195,8 @@ class Store(Protocol):
             How many entries were removed.
 
         Raises:
-            TransactionError: what was expected is not there; nothing was done.
+            TransactionError: what was expected is not there, or somebody else has taken over a key as :meth:`set`
+                tells; nothing was done.
         """
         ...
 
@@ -212,7 +216,7 @@ class Store(Protocol):
     def acquire(self, name: str, owner: str, ttl: float) -> int | None:
         """Take the lease of that name for ``ttl`` seconds, unless somebody else holds it.
 
-        No ordinary entry ever evicts a lease.
+        Its own owner may take it anew. No ordinary entry ever evicts a lease.
 
         Returns:
             Its fence, higher than that of any lease given out before by this store; None if it is held.
@@ -316,6 +320,14 @@ class Telemetry(Protocol):
 
     def record(self, event: Event) -> None:
         """Called for every event, on the thread where it happens; must not block."""
+        ...
+
+
+class NamedTelemetry(Telemetry, Protocol):
+    """Somebody who wants to know whose events they are."""
+
+    def named(self, kind: Literal["client", "cache"], name: str) -> Callable[[Event], object]:
+        """What is called for the events of the client or the cache of that name, in place of ``record``."""
         ...
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from resilient.caching.arguments import Arguments
-from resilient.caching.coding import Values
 from resilient.caching.conditions import Condition
 from resilient.caching.control import Command
 from resilient.caching.core import Core
@@ -136,7 +135,7 @@ class Batch:
 
     def _guard(self, runtime: Runtime, key: str) -> Guard:
         mount = self.core.mounts.of(key)
-        through = Through(self.core, runtime, Values(self.core.codec), "", mount)
+        through = Through(self.core, runtime, self.core.values, "", mount)
         return Guard(through, runtime, self.core.record, mount.budget)
 
     def _with(

@@ -9,13 +9,12 @@ from resilient.caching.arguments import Arguments
 from resilient.caching.batching import Batch
 from resilient.caching.blocking import BlockingCache
 from resilient.caching.codec import Codec
-from resilient.caching.coding import AsTheyAre
+from resilient.caching.coding import AsTheyAre, Values
 from resilient.caching.commands import Commands
 from resilient.caching.conditions import ConditionOption, condition_of
-from resilient.caching.control import Command, Disabling, commands_of
+from resilient.caching.control import Command, commands_of
 from resilient.caching.core import CacheMiddleware, Core
 from resilient.caching.decorating import decorated
-from resilient.caching.detecting import Detecting
 from resilient.caching.explaining import Explanation, explain
 from resilient.caching.figures import Stats
 from resilient.caching.guard import COMMAND_BUDGET
@@ -25,6 +24,8 @@ from resilient.caching.leases import LEASE
 from resilient.caching.locking import Locking
 from resilient.caching.mounts import PATIENCE, Mount
 from resilient.caching.options import More, classes_of, planned
+from resilient.caching.protecting import circuit_broken, rate_limited
+from resilient.caching.scopes import Detecting, Disabling
 from resilient.caching.slot import Strategy
 from resilient.caching.strategies.early import Early
 from resilient.caching.strategies.failover import Failover
@@ -41,6 +42,8 @@ from resilient.caching.ttl import TtlOption, ttl_of
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
 from resilient.events import Event
+from resilient.mechanics.breaker import Breaker, BreakerOptions
+from resilient.mechanics.gcra import quota_of
 from resilient.ports import Clock, EntryStore, Runtime, StorePair, Telemetry
 from resilient.runtime.drive import drive
 from resilient.stores.registry import open_store
@@ -121,7 +124,7 @@ class Cache(Commands):
         patience = seconds_of(timeout, option="timeout")
         budget = None if store_budget is None else seconds_of(store_budget, option="store_budget")
         off = commands_of(() if disable is True else tuple(disable)) if disable else frozenset[Command]()
-        codec = None if secret is None else Codec(secret=secret)
+        values = None if secret is None else Values(Codec(secret=secret))
         if isinstance(store, StorePair):
             if options:
                 raise ConfigurationError(f"a store that is made has no options; {', '.join(options)} cannot be given")
@@ -130,8 +133,8 @@ class Cache(Commands):
             pair = open_store(store, clock=core.clock, record=core.record, **options)
         core.open()
         core.sinks.add(telemetry)
-        core.codec = codec or core.codec
-        core.middlewares += tuple(middlewares)
+        core.values = values or core.values
+        core.add(middlewares)
         self._switch(prefix, off)
         unused = core.mounts.add(Mount(pair=pair, prefix=prefix, timeout=patience, budget=budget))
         core.settle()
@@ -140,13 +143,7 @@ class Cache(Commands):
 
     def add_middleware(self, middleware: CacheMiddleware) -> None:
         """Put ``middleware`` around every command, inside of those that were added before."""
-        if not callable(middleware):
-            raise ConfigurationError(
-                f"middleware={middleware!r} is not right; give an object of a subclass of BaseMiddleware, or an "
-                "async function (proceed, command, *args, **kwargs)"
-            )
-        self._core.middlewares += (middleware,)
-        self._core.settle()
+        self._core.add([middleware])
 
     @property
     def name(self) -> str:
@@ -390,6 +387,45 @@ class Cache(Commands):
             return batch.wrap(function)
 
         return decorate
+
+    def circuit_breaker(
+        self,
+        key: str | None = None,
+        *,
+        exceptions: type[Exception] | tuple[type[Exception], ...] = Exception,
+        **breaker: Unpack[BreakerOptions],
+    ) -> Callable[[F], F]:
+        """Refuse calls of a function that fails too often, and let one through now and then; in this process.
+
+        Args:
+            key: a template, if what it gives for a call is to have a circuit of its own; else the function has one.
+            exceptions: what counts as a failure.
+            breaker: when the circuit opens and for how long, as of :class:`resilient.CircuitBreaker`.
+
+        Raises:
+            ConfigurationError: an option is wrong.
+            CircuitOpenError: at a call: it was refused.
+        """
+        rule, failures = Breaker(**breaker), classes_of(exceptions, "exceptions")
+        return lambda function: circuit_broken(self._core, function, rule, key, failures)
+
+    def rate_limit(
+        self, rate: str, key: str | None = None, *, burst: int | None = None, max_wait: Duration | None = None
+    ) -> Callable[[F], F]:
+        """Call a function no more often than ``rate``; in this process.
+
+        Args:
+            rate: so many in a time, such as ``"5/1m"``.
+            key: a template, if what it gives for a call is to be counted by itself; else all calls are.
+            burst: so many at once, after a time in which none ran; as many as ``rate`` names if not given.
+            max_wait: how long a call waits for its turn; without it one that comes too early is refused at once.
+
+        Raises:
+            ConfigurationError: an option is wrong.
+            RateLimitedError: at a call: it was refused.
+        """
+        quota_of(rate, burst)
+        return lambda function: rate_limited(self._core, function, rate, key, burst, max_wait)
 
     def _decorator(
         self,

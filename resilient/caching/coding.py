@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from resilient.caching.codec import Codec, Ready
+from resilient.caching.codec import ENCODING, Codec, Ready
 from resilient.entry import Entry
 
 
@@ -24,20 +24,21 @@ class Coding(Protocol):
 class Values:
     """The coding of functions."""
 
-    __slots__ = ("_codec",)
+    __slots__ = ("codec",)
 
     def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+        self.codec = codec
 
     def value_of(self, key: str, entry: Entry) -> object:
         """The value, the caller's own."""
         known = entry.decoded
-        return known.value if type(known) is Ready else self._codec.decode(key, entry)
+        return known.value if type(known) is Ready else self.codec.decode(key, entry)
 
     def entry_of(self, key: str, value: object, like: Entry) -> Entry:
-        """The value, encoded."""
-        body, meta, ready = self._codec.encode(key, value)
-        return replace(like, body=body, meta=meta).ready(ready)
+        """The value, encoded; what the metadata says beside the encoding stays."""
+        body, meta, ready = self.codec.encode(key, value)
+        beside = {name: said for name, said in like.meta.items() if name not in ENCODING}
+        return replace(like, body=body, meta={**beside, **meta} if beside else meta).ready(ready)
 
 
 class AsTheyAre:

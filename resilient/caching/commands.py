@@ -6,14 +6,14 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, cast
 
-from resilient.caching.coding import Values
 from resilient.caching.control import Command
-from resilient.caching.core import Core
+from resilient.caching.core import TROUBLE, Core, key_in
 from resilient.caching.mounts import PATIENCE
 from resilient.caching.plain import Plain
 from resilient.caching.through import Through
 from resilient.durations import Duration
 from resilient.errors import StoreUnavailableError
+from resilient.events import CacheLookup
 from resilient.ports import Job, Runtime, T
 
 
@@ -41,10 +41,16 @@ class Commands:
 
     async def get(self, key: str, default: object = None) -> Any:
         """The value of ``key``, ``default`` if there is none; a stored None is a value."""
-        if self._core.is_off(Command.GET, key):
+        core = self._core
+        if core.is_off(Command.GET, key):
             return default
-        values, mount = Values(self._core.codec), self._core.mounts.of(key)
-        entry = await self._in_time(lambda: Through(self._core, self._runtime, values, "", mount).get(key), key)
+        values, mount = core.values, core.mounts.of(key)
+        through = Through(core, self._runtime, values, "", mount)
+        entry = await self._in_time(lambda: through.get(key), Command.GET, key)
+        if core.sinks.listens:
+            # Those who listen hear of every question; the cache's own figures are of decorated calls.
+            age = None if entry is None else entry.age(core.clock.wall())
+            core.sinks(CacheLookup(result="miss" if entry is None else "hit", strategy="none", age=age))
         return default if entry is None else values.value_of(key, entry)
 
     async def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
@@ -169,18 +175,23 @@ class Commands:
 
     async def _do(self, command: Command, *args: Any, otherwise: object = None, **kwargs: Any) -> Any:
         """The command through all middlewares, in time; ``otherwise`` where it is switched off."""
-        key = args[0] if args and isinstance(args[0], str) else ""
-        if self._core.is_off(command, key):
+        core, key = self._core, key_in(args)
+        if core.is_off(command, key):
             return otherwise
-        plain = Plain(self._core, self._runtime)
-        return await self._in_time(lambda: self._core.through(command, plain.do, *args, **kwargs), key)
+        bottom = core.telling(Plain(core, self._runtime).do)
+        return await self._in_time(lambda: core.through(command, bottom, *args, **kwargs), command, key)
 
-    async def _in_time(self, job: Job[T], key: str) -> T:
+    async def _in_time(self, job: Job[T], command: Command, key: str) -> T:
         timeout = self._core.mounts.of(key).timeout if key else PATIENCE
         try:
             return await self._runtime.within(timeout, job)
         except TimeoutError:
-            raise StoreUnavailableError(f"the store did not answer within {timeout:g} s", kind="timeout") from None
+            error = StoreUnavailableError(f"the store did not answer within {timeout:g} s", kind="timeout")
+            self._core.failed(command, key, error)
+            raise error from None
+        except TROUBLE as error:
+            self._core.failed(command, key, error)
+            raise
 
 
 _NOTHING: Any = object()

@@ -6,13 +6,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from resilient.caching.codec import Codec
-from resilient.caching.control import Command, Scopes
+from resilient.caching.coding import Values
+from resilient.caching.control import Command
 from resilient.caching.figures import Figures, Stats
 from resilient.caching.mounts import Mount, Mounts
 from resilient.caching.pauses import Pauses
+from resilient.caching.scopes import Scopes
 from resilient.caching.transactions import Overlay
+from resilient.checks import need
 from resilient.entry import Entry
-from resilient.events import Event
+from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
+from resilient.events import Event, StoreFailed
 from resilient.ports import AsyncStore, Clock, Runtime
 from resilient.runtime.background import DRAIN
 from resilient.runtime.clock import SystemClock
@@ -22,6 +26,15 @@ from resilient.sinks import Sinks
 
 Bottom: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 """Does a command, which is its first argument, once all middlewares have let it pass."""
+
+
+TROUBLE = (StoreUnavailableError, CorruptEntryError)
+"""The errors of commands for which a store is to blame."""
+
+
+def key_in(args: Sequence[object]) -> str:
+    """The key, or the first of several keys, among the arguments of a command; empty if there is none."""
+    return args[0] if args and isinstance(args[0], str) else ""
 
 
 class Proceed:
@@ -67,7 +80,6 @@ class Core:
     Attributes:
         at_hand: gives an entry by its name without any ado; None unless all are kept in this process's memory, and
             nothing stands between.
-        codec: makes values into what a store keeps.
         disabled: the commands that are switched off, by the beginnings of keys.
         figures: counts what happened.
         middlewares: what stands around commands, the outermost first.
@@ -78,12 +90,13 @@ class Core:
         sinks: who hears of events.
         tasks: how tasks wait.
         threads: how threads wait.
+        values: makes values into what a store keeps.
     """
 
     def __init__(self, name: str, clock: Clock | None) -> None:
         self.name = name
         self.clock = clock or SystemClock()
-        self.sinks = Sinks(())
+        self.sinks = Sinks(kind="cache", name=name)
         self.figures = Figures()
         self.mounts = Mounts(self.clock, self.record)
         self.scopes = Scopes(name)
@@ -91,7 +104,7 @@ class Core:
         self.puts = 0
         self.closed = False
         self.at_hand: Callable[[str], Entry | None] | None = None
-        self.codec = Codec()
+        self.values = Values(Codec())
         self.middlewares: tuple[CacheMiddleware, ...] = ()
         self.disabled: dict[str, frozenset[Command]] = {}
         self.tasks = TaskRuntime(self.clock)
@@ -140,6 +153,47 @@ class Core:
         """The store of ``mount`` as whoever asks sees it: through the transaction under way, if there is one."""
         transaction = self.scopes.here().transaction
         return mount.store(runtime) if transaction is None else Overlay(mount, runtime, transaction)
+
+    def add(self, middlewares: Sequence[CacheMiddleware]) -> None:
+        """Put these around every command, the first of them the outermost, inside of those that are there.
+
+        One that has a method ``attach`` is told of this cache, and gives what stands around its commands.
+
+        Raises:
+            ConfigurationError: one of them cannot be called.
+        """
+        for middleware in middlewares:
+            need(
+                callable(middleware),
+                "middleware",
+                middleware,
+                "an object of a subclass of BaseMiddleware, or an async function (proceed, command, *args, **kwargs)",
+            )
+            attach = getattr(middleware, "attach", None)
+            self.middlewares += (middleware if attach is None else attach(self),)
+        self.settle()
+
+    def failed(self, command: Command, key: str, error: StoreError) -> None:
+        """Tell of a store's failure, once however many see it pass."""
+        if not error.told:
+            error.told = True
+            self.record(StoreFailed(store=self.store_name(key), operation=command.value, kind=error.kind))
+
+    def store_name(self, key: str) -> str:
+        """The name of the store that keeps ``key``."""
+        return self.mounts.of(key).pair.blocking.name
+
+    def telling(self, bottom: Bottom) -> Bottom:
+        """``bottom``, of whose failures is told even if a middleware keeps them to itself."""
+
+        async def told(command: Command, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await bottom(command, *args, **kwargs)
+            except TROUBLE as error:
+                self.failed(command, key_in(args), error)
+                raise
+
+        return told
 
     def through(self, command: Command, bottom: Bottom, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Do ``command`` as the middlewares say, and by ``bottom`` in the end."""

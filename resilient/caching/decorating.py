@@ -9,11 +9,11 @@ from contextlib import aclosing, closing
 from typing import Any, TypeVar, cast
 
 from resilient.caching.codec import Ready
-from resilient.caching.control import NOWHERE
 from resilient.caching.functions import FunctionSlot
 from resilient.caching.plans import Asked, Plan
 from resilient.caching.raised import Raised
 from resilient.caching.recording import Recording
+from resilient.caching.scopes import NOWHERE
 from resilient.caching.strategies.iterator import Replay
 from resilient.ports import Runtime
 from resilient.runtime.drive import drive
@@ -80,11 +80,13 @@ def _function(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
                 return function(*args, **kwargs)
             except plan.errors as error:
                 return Raised(error)
-            except StopIteration as error:
-                # A coroutine cannot raise it.
-                return Raised(error)
+            except (StopIteration, StopAsyncIteration) as error:
+                raise _Stopped(error) from None
 
-        return _result(drive(_answered(plan, plan.core.threads, key, Asked(args, kwargs), fill)))
+        try:
+            return _result(drive(_answered(plan, plan.core.threads, key, Asked(args, kwargs), fill)))
+        except _Stopped as stopped:
+            raise stopped.error from None
 
     return call
 
@@ -157,6 +159,14 @@ async def _answered(plan: Plan, runtime: Runtime, key: str, asked: Asked, fill: 
         return await plan.strategy(slot)
     finally:
         slot.tell_if_missed()
+
+
+class _Stopped(Exception):
+    """A function raised what no coroutine can raise."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def _result(value: Any) -> Any:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextvars import Token
 from dataclasses import dataclass
 
-from resilient.caching.control import Scope, Scopes
 from resilient.events import CacheResult
 
 
@@ -54,25 +52,3 @@ class Detected:
 
     def __iter__(self) -> Iterator[DetectedCall]:
         return iter(self.calls)
-
-
-class Detecting:
-    """Learns of the calls inside of a ``with`` block.
-
-    Args:
-        scopes: the cache's.
-    """
-
-    __slots__ = ("_scopes", "_tokens")
-
-    def __init__(self, scopes: Scopes) -> None:
-        self._scopes = scopes
-        self._tokens: list[Token[Scope]] = []
-
-    def __enter__(self) -> Detected:
-        detected = Detected()
-        self._tokens.append(self._scopes.enter(self._scopes.here()._replace(detected=detected)))
-        return detected
-
-    def __exit__(self, *_: object) -> None:
-        self._scopes.leave(self._tokens.pop())

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from resilient.caching.coding import Values
 from resilient.caching.control import Command
 from resilient.caching.core import Core
 from resilient.caching.decorating import PLAN
@@ -91,7 +90,7 @@ def _verdict(core: Core, plan: Plan, key: str, entry: Entry | None) -> tuple[boo
     if entry is None:
         return False, "nothing is kept for this key"
     try:
-        Values(core.codec).value_of(key, entry)
+        core.values.value_of(key, entry)
     except CorruptEntryError as error:
         return False, f"what is kept cannot be read: {error.__cause__ or error}"
     if isinstance(plan.strategy, Failover):

@@ -8,19 +8,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from resilient.caching.coding import Values
-from resilient.caching.control import NOWHERE, Command
+from resilient.caching.control import Command
 from resilient.caching.detecting import DetectedCall
 from resilient.caching.guard import Guard
 from resilient.caching.names import COUNT, named
 from resilient.caching.plans import Asked, Plan
 from resilient.caching.raised import Raised, parts_of, revived
-from resilient.caching.slot import Making
+from resilient.caching.scopes import NOWHERE
+from resilient.caching.slot import Made, Making
 from resilient.caching.spans import Span
 from resilient.caching.through import Through
 from resilient.caching.turns import made_in_turn, make_behind
 from resilient.entry import Entry
-from resilient.errors import CorruptEntryError, StoreError
+from resilient.errors import CorruptEntryError, LockedError, StoreError
 from resilient.events import BackgroundFailed, CacheLookup, CacheRefreshed, CacheResult, CacheStored
 from resilient.ports import Runtime
 
@@ -51,8 +51,8 @@ class FunctionSlot:
     """
 
     __slots__ = (
-        "_asked", "_at_hand", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_told", "_values",
-        "fence", "guard", "name", "runtime",
+        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_told",
+        "_values", "fence", "guard", "name", "runtime",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +63,7 @@ class FunctionSlot:
         self._key = key
         self._asked = asked
         self._fill = fill
-        self._values = Values(core.codec)
+        self._values = core.values
         self._blind = core.is_off(Command.GET, key)
         self._puts = core.puts
         self._seen: float | None = None
@@ -71,6 +71,7 @@ class FunctionSlot:
         self._at_hand: tuple[Entry, object] | None = None
         """An entry and its value, which nobody has got yet."""
         self._told = False
+        self._background = patient
         mount = core.mounts.of(key)
         # Nobody waits for what this process remembers.
         hurried = not patient and (core.middlewares or not mount.is_memory)
@@ -119,6 +120,7 @@ class FunctionSlot:
     async def put(self, value: object, *, fresh_for: Span, keep_for: Span) -> Entry | None:
         """Keep the value, if its condition holds; a value that cannot be kept is told, and goes its way."""
         plan, asked = self._plan, self._asked
+        self._core.pauses.succeeded(self.name)
         result = value.error if isinstance(value, Raised) else value
         holds = plan.condition
         if holds is not None and not holds(result=result, args=asked.args, kwargs=asked.kwargs, key=self._key):
@@ -146,12 +148,17 @@ class FunctionSlot:
             self.not_kept("disabled")
         elif await self.guard.set(self._key, entry):
             self._core.puts += 1
-            self._core.record(CacheStored(strategy=plan.strategy.name, function=plan.function, ttl=fresh))
+            self._core.record(
+                CacheStored(strategy=plan.strategy.name, function=plan.function, ttl=fresh, background=self._background)
+            )
         return entry
 
     def not_kept(self, reason: str) -> None:
         """Tell that a value was made but is not kept; ``reason`` is one of a few words."""
-        self._core.record(CacheStored(strategy=self._plan.strategy.name, function=self._plan.function, detail=reason))
+        plan = self._plan
+        self._core.record(
+            CacheStored(strategy=plan.strategy.name, function=plan.function, detail=reason, background=self._background)
+        )
 
     def is_failure(self, value: object) -> bool:
         """A function fails by an exception; one that is kept like a result is none."""
@@ -176,23 +183,42 @@ class FunctionSlot:
             if self._core.puts != self._puts and (entry := await self.newer()) is not None:
                 # It was put there between our reading and now.
                 return self.serve(entry, "hit"), entry
-            if everywhere:
-                return await made_in_turn(self, partial(making.fill, self), None)
-            return await making.fill(self)
+            fill = partial(making.fill, self)
+            value, entry = await (self._in_turn(fill) if everywhere else fill())
+            return value, entry or self._aside(value)
 
-        value, entry = (await self.runtime.share(f"{self._plan.number} {self.name}", lead))[0]
+        flight = f"{self._plan.number} {self.name}"
+        try:
+            value, entry = (await self.runtime.share(flight, lead))[0]
+        except LockedError as error:
+            raise LockedError(self._key) if error.key == flight else error from None
         if leads:
             return value
         if entry is not None:
             return self.serve(entry, "collapsed")
         self._tell("collapsed")
+        return value
+
+    async def _in_turn(self, fill: Made[object]) -> tuple[object, Entry | None]:
+        """Make the value as the only one of all processes, unless this very call is making one under that name."""
+        scopes = self._core.scopes
+        here = scopes.here()
+        if self.name in here.turns:
+            return await fill()
+        mark = scopes.enter(here._replace(turns=here.turns | {self.name}))
         try:
-            return self.copy_of(value)[0]
-        except StoreError:
-            return value
+            made = await made_in_turn(self, fill, None)
+        except Exception:
+            # Not when it is cancelled, or collected with its loop: then its context is over too, or a foreign one.
+            scopes.leave(mark)
+            raise
+        scopes.leave(mark)
+        return made
 
     def refresh(self, making: Making) -> None:
-        """Make the value anew in the background, once for all processes."""
+        """Make the value anew in the background, once for all processes; not if it could not be kept."""
+        if self._core.is_off(Command.SET, self._key):
+            return
         # It belongs to no transaction, and nothing is switched off for it.
         with self._core.scopes.within(NOWHERE):
             slot = FunctionSlot(self._plan, self.runtime, self._key, self._asked, self._fill, patient=True)
@@ -206,7 +232,9 @@ class FunctionSlot:
             self._core.record(CacheRefreshed(strategy=plan.strategy.name, function=plan.function, seconds=seconds))
             return
         kind = type(error).__qualname__
-        self._core.record(BackgroundFailed(what="refresh", function=plan.function, error=kind))
+        self._core.record(
+            BackgroundFailed(what="refresh", strategy=plan.strategy.name, function=plan.function, error=kind)
+        )
         logger.warning("%s failed in the background with %s; its old value is kept", plan.function, kind)
         logger.debug("how it failed", exc_info=error)
 
@@ -241,6 +269,14 @@ class FunctionSlot:
         wall = self._core.clock.wall()
         entry = self._encoded(value, Entry(body=b"", stored_at=wall, fresh_until=wall, expires_at=wall))
         return self._value_of(entry), len(entry.body)
+
+    def _aside(self, value: object) -> Entry | None:
+        """A value that is not kept, as an entry for those who wait for it: its maker may change it by then."""
+        wall = self._core.clock.wall()
+        try:
+            return self._encoded(value, Entry(body=b"", stored_at=wall, fresh_until=wall, expires_at=wall))
+        except StoreError:
+            return None
 
     def _decoded(self, entry: Entry | None) -> Entry | None:
         """The entry, if there is a value in it."""

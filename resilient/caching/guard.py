@@ -124,11 +124,11 @@ class Guard:
         except TimeoutError:
             self.unsure = True
             return self._failed(operation, "timeout", otherwise)
-        except CorruptEntryError:
-            return self._failed(operation, "corrupt", otherwise)
+        except CorruptEntryError as error:
+            return otherwise if error.told else self._failed(operation, "corrupt", otherwise)
         except StoreError as error:
             self.unsure = True
-            return self._failed(operation, getattr(error, "kind", "other"), otherwise)
+            return otherwise if error.told else self._failed(operation, getattr(error, "kind", "other"), otherwise)
         except Exception:  # noqa: BLE001
             # A store of a third party that breaks its promise to raise only StoreError.
             return self._failed(operation, "other", otherwise)

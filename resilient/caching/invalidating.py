@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from resilient.caching.arguments import Arguments
 from resilient.caching.commands import Commands
+from resilient.caching.control import Command
 from resilient.caching.core import Core
+from resilient.caching.surrounding import surrounded
 from resilient.caching.templates import Template
-from resilient.errors import ConfigurationError, StoreError
-from resilient.events import StoreFailed
-from resilient.runtime.drive import drive
+from resilient.errors import StoreError
+from resilient.ports import Job, Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,25 +28,14 @@ def invalidating(core: Core, function: F, template: str) -> F:
     Raises:
         ConfigurationError: the template is wrong, or the function is a generator.
     """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(f"invalidate: {function.__qualname__} is a generator; give a function that returns")
     pattern = Template(template, Arguments(function), option="template").key
 
-    async def forget(commands: Commands, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def around(runtime: Runtime, args: tuple[Any, ...], kwargs: Mapping[str, Any], job: Job[Any]) -> Any:
+        result = await job()
         try:
-            await commands.delete_match(pattern(args, kwargs))
+            await Commands(core, blocking=runtime is core.threads).delete_match(pattern(args, kwargs))
         except StoreError as error:
-            core.record(StoreFailed(store="cache", operation="delete", kind=error.kind))
-
-    async def call_async(*args: Any, **kwargs: Any) -> Any:
-        result = await function(*args, **kwargs)
-        await forget(Commands(core, blocking=False), args, kwargs)
+            core.failed(Command.DELETE_MATCH, "", error)
         return result
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
-        drive(forget(Commands(core, blocking=True), args, kwargs))
-        return result
-
-    wrapper = call_async if inspect.iscoroutinefunction(function) else call
-    return cast("F", functools.wraps(function)(wrapper))
+    return surrounded(core, function, around, option="invalidate")

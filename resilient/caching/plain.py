@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from resilient.caching.coding import Values
 from resilient.caching.control import Command
 from resilient.caching.core import Core
 from resilient.caching.mounts import Mount
@@ -29,7 +28,7 @@ class Plain:
     def __init__(self, core: Core, runtime: Runtime) -> None:
         self._core = core
         self._runtime = runtime
-        self._values = Values(core.codec)
+        self._values = core.values
 
     async def do(self, command: Command, *args: Any, **kwargs: Any) -> Any:
         """The command of that name."""

@@ -15,7 +15,8 @@ class Raised(NamedTuple):
 def parts_of(raised: Raised) -> object:
     """What is kept of an exception: its class by name, and its arguments."""
     kind = type(raised.error)
-    return kind.__module__, kind.__qualname__, raised.error.args
+    # A list, since a tuple of what cannot change is at hand for everybody, and would be returned instead of raised.
+    return [kind.__module__, kind.__qualname__, raised.error.args]
 
 
 def revived(parts: object) -> Raised:
@@ -38,6 +39,6 @@ def revived(parts: object) -> Raised:
 
 
 def _checked(parts: object) -> tuple[str, str, tuple[object, ...]]:
-    if not (isinstance(parts, tuple) and [type(part) for part in parts] == [str, str, tuple]):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if not (isinstance(parts, list) and [type(part) for part in parts] == [str, str, tuple]):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         raise ValueError("no exception")
-    return parts
+    return parts[0], parts[1], parts[2]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from resilient.caching.coding import Coding
+from resilient.caching.coding import AsTheyAre, Coding
 from resilient.caching.control import Command
-from resilient.caching.core import Core
+from resilient.caching.core import Bottom, Core
 from resilient.caching.mounts import Mount
 from resilient.caching.names import named
 from resilient.caching.plain import Plain
@@ -69,6 +69,7 @@ class Through:
             return await self._core.store(self._mount, self._runtime).get(named(self._namespace, key))
         entry: Entry | None = None
         value: object = None
+        asked = key
 
         async def bottom(command: Command, *args: Any, **kwargs: Any) -> Any:
             if command is not Command.GET:
@@ -76,16 +77,18 @@ class Through:
             return await read(*args, **kwargs)
 
         async def read(key: str) -> object:
-            nonlocal entry, value
+            nonlocal entry, value, asked
+            asked = key
             entry = await self._store(key).get(named(self._namespace, key))
             value = None if entry is None else self._coding.value_of(key, entry)
             return value
 
-        said = await self._core.through(Command.GET, bottom, key)
-        if said is value:
+        said = await self._core.through(Command.GET, self._telling(bottom), key)
+        # Under another key it has another signature.
+        if said is value and (asked == key or entry is None):
             # A stored None looks like a miss to the middlewares; the entry beside it knows better.
             return entry
-        if said is None:
+        if said is None and value is not None:
             return None
         if entry is None:
             wall = self._core.clock.wall()
@@ -103,15 +106,20 @@ class Through:
                 return await Plain(self._core, self._runtime).do(command, *args, **kwargs)
             return await write(*args, **kwargs)
 
-        async def write(key: str, said: object, ttl: Duration | None = None, *, tags: tuple[str, ...] = ()) -> bool:
-            made = entry if said is value else self._coding.entry_of(key, said, entry)
+        async def write(name: str, said: object, ttl: Duration | None = None, *, tags: tuple[str, ...] = ()) -> bool:
+            made = entry if said is value and name == key else self._coding.entry_of(name, said, entry)
             if ttl is not given or tags != entry.tags:
                 ends = FOREVER if ttl is None else entry.stored_at + seconds_of(ttl, option="ttl")
                 made = made.with_life(min(made.fresh_until, ends), ends, tuple(tags))
-            return await self._store(key).set(named(self._namespace, key), made)
+            return await self._store(name).set(named(self._namespace, name), made)
 
         given = None if entry.expires_at == FOREVER else entry.expires_at - entry.stored_at
-        return bool(await self._core.through(Command.SET, bottom, key, value, ttl=given, tags=entry.tags))
+        telling = self._telling(bottom)
+        return bool(await self._core.through(Command.SET, telling, key, value, ttl=given, tags=entry.tags))
+
+    def _telling(self, bottom: Bottom) -> Bottom:
+        # A response tells of its store itself, to those who listen to its client.
+        return bottom if isinstance(self._coding, AsTheyAre) else self._core.telling(bottom)
 
     def _store(self, key: str) -> AsyncStore:
         """The store of a key that a middleware may have changed."""

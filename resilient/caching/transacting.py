@@ -9,8 +9,8 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from resilient.caching.control import Scope
 from resilient.caching.core import Core
+from resilient.caching.scopes import Scope
 from resilient.caching.transactions import Isolation, Transaction
 from resilient.runtime.drive import drive
 

@@ -147,7 +147,8 @@ def _made(place: Place, name: str, stage: type, given: Mapping[str, object]) -> 
         known = ["strategy", *(one for one in known if one != "strategy")]
     place.keys(options, known, f"option of {name}")
     for option in signature(make).parameters.values():
-        if option.default is option.empty and option.name not in options:
+        needed = option.default is option.empty and option.kind is not option.VAR_KEYWORD
+        if needed and option.name not in options:
             place.refuse(f"{name}: {option.name!r} is missing")
     return place.trying(partial(make, **options), about=name)
 
@@ -169,7 +170,15 @@ def _classes(hint: Any) -> tuple[type, ...]:
 
 
 def _options_of(make: Callable[..., object]) -> Collection[str]:
-    return list(signature(make).parameters)
+    names: list[str] = []
+    for option in signature(make).parameters.values():
+        if option.kind is option.VAR_KEYWORD:
+            # They are named by a TypedDict: ``**more: Unpack[More]``.
+            (more,) = get_args(get_type_hints(make)[option.name])
+            names += get_type_hints(more)
+        else:
+            names.append(option.name)
+    return names
 
 
 def _named_constructors(kind: type) -> dict[str, Callable[..., Any]]:

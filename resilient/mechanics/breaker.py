@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
+from typing import TypedDict
 
 from resilient.checks import need
 from resilient.durations import Duration, seconds_of, shown
@@ -11,6 +12,20 @@ from resilient.errors import CircuitOpenError
 from resilient.events import CircuitClosed, CircuitHalfOpened, CircuitOpened, Event, Rejected
 from resilient.mechanics.circuit import Change, Circuit, Refusal, Rule, Ticket, Verdict
 from resilient.settings import settings
+
+
+class BreakerOptions(TypedDict, total=False):
+    """The options of :class:`Breaker`."""
+
+    failures: int
+    ratio: float
+    min_calls: int
+    window: Duration
+    open_for: Duration
+    max_open: Duration
+    probes: int
+    slow: Duration | None
+    observe_only: bool
 
 
 @settings

@@ -34,7 +34,8 @@ class Fallback:
             asked once in what time is left, without a body and without credentials for another origin.
 
     Raises:
-        ConfigurationError: ``to`` is none of these.
+        ConfigurationError: ``to`` is none of these, or a callable answered what is no response of the client's own
+            HTTP library.
     """
 
     to: Response | Answerer | str = field(kw_only=False, repr=False)
@@ -51,7 +52,7 @@ class Fallback:
             address = urlsplit(self.to)  # neither a user's name nor a query is for everybody's eyes
             return f"to {address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
         if callable(self.to):
-            return f"to what {getattr(self.to, '__qualname__', type(self.to).__name__)} answers"
+            return f"to what {_name_of(self.to)} answers"
         return f"to an answer of {self.to.status_code}"
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
@@ -97,7 +98,7 @@ class Fallback:
         if call.time_left <= 0:
             return None
         try:
-            return await call.runtime.within(call.time_left, partial(_answered, call.request, self.to, failure))
+            return await call.runtime.within(call.time_left, partial(_answered, call, self.to, failure))
         except TimeoutError:
             if call.time_left > 0:
                 raise  # an error of its own
@@ -105,9 +106,25 @@ class Fallback:
             return None
 
 
-async def _answered(request: Request, answerer: Answerer, failure: Exception | Response) -> Response:
-    answer = answerer(request, failure)
-    return await answer if inspect.isawaitable(answer) else answer
+async def _answered(call: Call, answerer: Answerer, failure: Exception | Response) -> Response:
+    """What ``answerer`` answers.
+
+    Raises:
+        ConfigurationError: that is no response, or one of another HTTP library, which would fail much later.
+    """
+    answer = answerer(call.request, failure)
+    response = await answer if inspect.isawaitable(answer) else answer
+    own = call.library.name
+    if own not in {kind.__module__.partition(".")[0] for kind in type(response).__mro__}:
+        kind = f"{type(response).__module__}.{type(response).__qualname__}"
+        raise ConfigurationError(
+            f"the fallback {_name_of(answerer)} answered a {kind}; this client takes those of {own}"
+        )
+    return response
+
+
+def _name_of(answerer: Answerer) -> str:
+    return getattr(answerer, "__qualname__", type(answerer).__name__)
 
 
 def _replayed(call: Call, given: Response) -> Response:

@@ -435,7 +435,7 @@ class ResponseSlot:
         if error is None:
             self._call.tell(CacheRefreshed(strategy=self._strategy, seconds=seconds))
         else:
-            self._call.tell(BackgroundFailed(what="refresh", error=type(error).__qualname__))
+            self._call.tell(BackgroundFailed(what="refresh", strategy=self._strategy, error=type(error).__qualname__))
 
     async def count(self, entry: Entry) -> int:
         """One hit more of ``entry``, counted for all who share the store; 0 if it does not say."""

@@ -111,9 +111,7 @@ class Background:
 
     def forget(self) -> None:
         """Let go of all work; in a forked child nobody does it."""
-        for work in self._work.values():
-            work.over = True
-            self._endings["dropped"] += 1
+        self._endings["dropped"] += len(self._work)
         self._work.clear()
         self._bells.clear()
 
@@ -152,7 +150,7 @@ class Background:
         if work.over:
             return
         with self._lock:
-            if work.over:
+            if self._work.get(work.key) is not work:
                 return
             work.over = True
             del self._work[work.key]

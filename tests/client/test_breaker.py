@@ -179,6 +179,16 @@ def test_slow_answers_open_it_where_that_is_asked_for(world, origin, latency, st
     assert client.circuit() == state
 
 
+def test_the_slowness_of_one_hop_is_not_that_of_the_next(world, origin):
+    """A redirect is answered slowly, and what it leads to at once: half of the answers were slow."""
+    origin.at("/old").answers(302, headers={"location": "/new"}, latency=0.6)
+    client = world.client(origin, only(slow="500ms", window="1m"))
+    for _ in range(5):
+        client.get("/old", follow_redirects=True)
+    circuit = client.client.state()["* https://api.test"]["circuit"]
+    assert (circuit["calls"], circuit["slow"]) == (10, 5)
+
+
 def test_without_that_slowness_is_no_failure(world, origin):
     """It is off by default."""
     origin.answers(latency=9.0)

@@ -1,5 +1,7 @@
 """What answers when nothing else does."""
 
+import re
+
 import pytest
 
 import resilient
@@ -95,6 +97,30 @@ def test_it_covers_no_bugs(world, origin):
     with pytest.raises(ZeroDivisionError):
         world.client(origin, Policy(fallback=to)).get()
     assert seen == []
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("what", ["of the other library", "none"])
+def test_a_callable_that_answers_no_response_of_the_clients_library_is_told_so(
+    world, origin, family, families, what, asynchronous
+):
+    """Named with what it answered; else httpx would fail on it later, by a bare assertion."""
+    other = next(one for one in families if one is not family).http
+    given = other.Response(200) if what == "of the other library" else None
+
+    def odd(request, failure):
+        return given
+
+    async def oddly(request, failure):
+        return given
+
+    to = oddly if asynchronous and world.colour == "async" else odd
+    origin.answers(503)
+    client = world.client(origin, Policy(fallback=to, retry=None))
+    shown = re.escape(f"{to.__qualname__} answered a {type(given).__module__}.{type(given).__qualname__}; ")
+    with pytest.raises(resilient.ConfigurationError, match=f"{shown}.* takes those of {family.http.__name__}$"):
+        client.get()
+    assert origin.open_bodies == 0
 
 
 def test_it_answers_while_the_circuit_is_open(world, origin):

@@ -25,7 +25,11 @@ def caused(error, cause):
 MEANINGS = [
     (httpx.ConnectError("x"), Failure.UNSENT),
     (httpx.ConnectTimeout("x"), Failure.UNSENT),
-    (httpx.ProxyError("x"), Failure.UNSENT),
+    (httpx.ProxyError("502 Bad Gateway"), Failure.UNSENT),
+    (httpx.ProxyError("Proxy Server could not connect: refused."), Failure.UNSENT),
+    (httpx.ProxyError("407 Proxy Authentication Required"), Failure.PROXY),
+    (httpx.ProxyError("Invalid username/password"), Failure.PROXY),
+    (httpx.ProxyError("Requested USERNAME/PASSWORD from proxy server, but got NO ACCEPTABLE METHODS."), Failure.PROXY),
     (httpx.PoolTimeout("x"), Failure.POOL),
     (httpx.ReadTimeout("x"), Failure.TIMEOUT),
     (httpx.WriteTimeout("x"), Failure.TIMEOUT),

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -109,6 +110,37 @@ def test_a_bell_in_vain_takes_its_timeout(world):
         return await world.runtime.signal().wait(2.5), world.now
 
     assert world.run([caller]) == [(False, 2.5)]
+
+
+def test_a_bell_can_be_waited_for_again(world):
+    """After a wait in vain; it rings once, and is heard from then on."""
+
+    async def rings(bell):
+        await world.sleep(2.5)
+        bell.set()
+
+    async def caller():
+        bell = world.runtime.signal()
+        world.start(partial(rings, bell))
+        heard = []
+        while not await bell.wait(1.0):
+            heard.append(world.now)
+        return heard, world.now, await bell.wait(1.0)
+
+    assert world.run([caller]) == [([1.0, 2.0], 2.5, True)]
+
+
+def test_a_ring_in_time_leaves_no_timer():
+    """Else each wait that ended well would stay in its loop for as long as it might have taken."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        bell = TaskSignal()
+        loop.call_later(1.0, bell.set)
+        assert await bell.wait(3600.0)
+        return [timer for timer in loop._scheduled if not timer.cancelled()]
+
+    assert virtual_run(main()) == []
 
 
 def test_a_task_is_rung_from_any_thread():

@@ -1,6 +1,8 @@
 """The scripted server behind a real socket, asked by real transports."""
 
 import asyncio
+import contextlib
+import gc
 import socket
 import threading
 import time
@@ -175,6 +177,37 @@ def test_it_stops_at_once_even_if_it_hangs(client):
     assert time.monotonic() - started < 10
     with pytest.raises(httpx.ConnectError):
         client.get(server.url)
+
+
+def test_who_comes_in_the_moment_of_its_end_is_sent_away():
+    """While the server's thread is held up, many knock and the server is told to stop: no connection stays open."""
+    server, held, go_on = LocalServer(), threading.Event(), threading.Event()
+
+    def holds_up(request, number, now):
+        held.set()
+        go_on.wait(30)
+        return 200
+
+    server.behaves(holds_up)
+    server.start()
+    with contextlib.ExitStack() as knocking:
+
+        def knock():
+            return knocking.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+
+        knock().sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert held.wait(30)
+        late = [knock() for _ in range(20)]
+        ending = threading.Thread(target=server.stop)
+        ending.start()
+        ending.join(0.05)
+        go_on.set()
+        ending.join(30)
+        for connection in late:
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+    assert server.open_connections == 0
+    gc.collect()  # what was left open would warn now
 
 
 def test_it_can_be_started_again():

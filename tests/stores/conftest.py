@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,18 @@ class Face:
         method = getattr(self._store, name)
         if not self.tasks:
             return method
-        return lambda *args: self._runner.run(method(*args))
+        return lambda *args, **options: self._runner.run(method(*args, **options))
+
+    def at_once(self, calls):
+        """What several commands return, each a name and its arguments, run in as many threads or tasks."""
+        if not self.tasks:
+            with ThreadPoolExecutor(len(calls)) as pool:
+                return list(pool.map(lambda call: getattr(self._store, call[0])(*call[1:]), calls))
+
+        async def gather():
+            return await asyncio.gather(*(getattr(self._store, name)(*args) for name, *args in calls))
+
+        return self._runner.run(gather())
 
     def scan(self, *args):
         if not self.tasks:
@@ -164,9 +176,9 @@ from resilient.stores.registry import open_store
 # In development mode asyncio speaks of callbacks that took long, which they do on a busy machine.
 logging.getLogger("asyncio").addFilter(lambda record: " took " not in record.getMessage())
 
-def entry(body, ttl=3600.0):
+def entry(body, ttl=3600.0, **more):
     now = time.time()
-    return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl)
+    return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl, **more)
 
 def opened(folder, **options):
     return open_store(f"disk://{folder}", **{"write_wait": "60s", "busy_timeout": "60s", **options})

@@ -99,8 +99,8 @@ def test_damaged_keys_and_times_hurt_nobody(disk, raw, make):
     pair = disk(size=16)
     pair.blocking.set("k1", make())
     one = raw()
-    one.execute("INSERT INTO entries VALUES (CAST(x'6bff' AS TEXT), 'soon', 'long ago', 'what')")
-    one.execute("INSERT INTO entries VALUES (x'6b', x'00', x'00', x'')")
+    one.execute("INSERT INTO entries VALUES (7, CAST(x'6bff' AS TEXT), 'soon', 'long ago', 'high', 'yes', 'what')")
+    one.execute("INSERT INTO entries VALUES (8, x'6b', x'00', x'00', x'00', x'00', x'')")
     pair.blocking.set("k2", make())
     assert [key for key in pair.blocking.scan("k") if key in ("k1", "k2")] == ["k1", "k2"]
     for number in range(40):
@@ -135,7 +135,7 @@ def test_a_body_too_large_to_be_read_again_is_not_written(disk, make):
     pair.blocking.set("k", make(b"small"))
     pair.blocking.set("k", make(b"x" * (2**20 + 1)))
     assert pair.blocking.get("k") is None
-    assert pair.blocking.refused == 1
+    assert pair.blocking.usage().refused == 1
 
 
 def test_the_database_stays_below_its_bound(disk, raw, make, events, folder):

@@ -520,9 +520,9 @@ def test_a_large_entry_that_cannot_be_written_is_an_error_of_its_own(disk, make)
         )
 
     results = asyncio.run(main())
-    assert [type(result) for result in results] == [type(None), StoreError, type(None), type(None)]
+    assert [type(result) for result in results] == [bool, StoreError, bool, bool]
     assert sorted(pair.blocking.scan()) == ["1", "3"]
-    assert pair.blocking.refused == 1
+    assert pair.blocking.usage().refused == 1
 
 
 def test_a_crew_is_small_and_ends_without_work():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
+import time
+from dataclasses import replace
 
 import pytest
 
+from resilient.entry import Entry
 from resilient.runtime.clock import SystemClock
+from resilient.testing import FakeClock
 
 BODY = """
 import hashlib
@@ -18,9 +23,11 @@ exec(BODY)
 
 
 def check_whole(folder):
-    """The database is whole, by SQLite's own judgement."""
+    """The database is whole, by SQLite's own judgement, and no tag is left without its entry."""
     connection = sqlite3.connect(folder / "resilient.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    orphans = "SELECT count(*) FROM tags WHERE entry NOT IN (SELECT id FROM entries WHERE tagged)"
+    assert connection.execute(orphans).fetchall() == [(0,)]
     connection.close()
 
 
@@ -33,7 +40,7 @@ store = opened(sys.argv[1]).blocking
 print("ready", flush=True)
 sys.stdin.readline()
 print(store.secret().hex())
-for number in range(200):
+for number in range(250):
     store.set(f"{sys.argv[2]} {number}", entry(body(f"{sys.argv[2]} {number}")))
     store.set("common", entry(body(sys.argv[2])))
     assert store.get("common") is not None
@@ -45,7 +52,7 @@ store.close()
 
 @pytest.mark.slow
 def test_eight_processes_lose_nothing(script, disk, folder, ends_well):
-    """They make the database and write 400 times each, all at once; all is there, and they have one secret."""
+    """They make the database and write 500 times each, all at once; all is there, and they have one secret."""
     processes = [script(MANY, folder, number) for number in range(8)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
@@ -57,9 +64,9 @@ def test_eight_processes_lose_nothing(script, disk, folder, ends_well):
     assert len(set(secrets)) == 1
     pair = disk(clock=SystemClock())
     for process in range(8):
-        for number in range(200):
+        for number in range(250):
             assert pair.blocking.get(f"{process} {number}").body == body(f"{process} {number}")  # noqa: F821
-    assert len(list(pair.blocking.scan())) == 8 * 200 + 1
+    assert len(list(pair.blocking.scan())) == 8 * 250 + 1
     assert pair.blocking.get("common").body in {body(f"{process}") for process in range(8)}  # noqa: F821
     pair.blocking.close()
     check_whole(folder)
@@ -73,10 +80,10 @@ KILLED = (
 async def main(pair):
     for number in range(10**9):
         key = f"{sys.argv[2]} {number} tasks"
-        await pair.tasks.set(key, entry(body(key)))
+        await pair.tasks.set(key, entry(body(key), tags=("t", key)))
         print(key, flush=True)
         key = f"{sys.argv[2]} {number}"
-        pair.blocking.set(key, entry(body(key)))
+        pair.blocking.set(key, entry(body(key), tags=("t",)))
         print(key, flush=True)
 
 asyncio.run(main(opened(sys.argv[1], max_bytes="1GiB")))
@@ -118,6 +125,157 @@ def test_what_was_set_survives_the_death_of_its_writer(script, disk, folder):
 def test_what_was_set_survives_the_death_of_its_writer_many_times(script, disk, folder):
     """The same with four writers, two hundred times."""
     kill_writers(script, disk, folder, rounds=200, writers=4)
+
+
+COMMITTER = """
+store = opened(sys.argv[1], max_bytes="1GiB").blocking
+for number in range(10**9):
+    body, tag = b"%d" % number, f"{sys.argv[2]} {number}"
+    keys = [f"{sys.argv[2]} {one}" for one in range(30)]
+    # The last ten come and go, by their tag or by their keys.
+    changes = {key: entry(body, tags=(tag, "all")) for key in keys[:20]}
+    changes |= {key: None if number % 2 else entry(body, tags=("odd",)) for key in keys[20:]}
+    store.commit(changes, tags=[f"{sys.argv[2]} {number - 1}"] + ["odd"] * (number % 3 == 0))
+    print(number, flush=True)
+"""
+
+
+def kill_committers(script, disk, folder, rounds, writers):
+    for turn in range(rounds):
+        processes = [script(COMMITTER, folder, f"{turn}.{number}") for number in range(writers)]
+        lines = [[process.stdout.readline() for _ in range(3 + turn * 7 % 40)] for process in processes]
+        for process in processes:
+            process.kill()
+        for process, said in zip(processes, lines, strict=True):
+            said.extend(process.stdout.read().splitlines(keepends=True))
+            assert process.wait() == -9
+        check_whole(folder)
+        store = disk(clock=SystemClock()).blocking
+        for number, said in enumerate(lines):
+            found = store.get_many([f"{turn}.{number} {one}" for one in range(30)])
+            (body,) = {entry.body for entry in found if entry is not None}
+            # All of one commit and of no other: the last that was told of, or one that was not told of any more.
+            last = int(body)
+            assert last >= int([line for line in said if line.endswith("\n")][-1])
+            assert {entry and entry.tags for entry in found[:20]} == {(f"{turn}.{number} {last}", "all")}
+            assert len([entry for entry in found[20:] if entry is not None]) in ((0,) if last % 2 else (0, 10))
+            if writers == 1 and not last % 2:
+                assert None not in found[20:]
+        assert store.commit({}, tags=["all"]) == 20 * writers
+        store.clear()
+        store.close()
+    assert not list(folder.glob("*corrupt*"))
+
+
+@pytest.mark.slow
+def test_a_commit_whose_writer_is_killed_is_whole_or_absent(script, disk, folder):
+    """Writers are killed in the middle of committing, ten times; no key, tag or deletion of half a commit is there."""
+    kill_committers(script, disk, folder, rounds=10, writers=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_commit_whose_writer_is_killed_is_whole_or_absent_many_times(script, disk, folder):
+    """The same with four writers, two hundred times."""
+    kill_committers(script, disk, folder, rounds=200, writers=4)
+
+
+# --- what processes share -----------------------------------------------------------------------------------------
+
+COUNTING = """
+from resilient.errors import TransactionError
+store = opened(sys.argv[1]).blocking
+conflicts = 0
+
+def add(read):
+    return entry(b"%d" % (int(read.body) + 1))
+
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100):
+    store.incr("counter", 1, time.time() + 3600.0)
+    while True:
+        read = store.get("committed")
+        time.sleep(0.001)  # so that others come in between
+        try:
+            store.commit({"committed": add(read)}, expected={"committed": read})
+            break
+        except TransactionError:
+            conflicts += 1
+print(conflicts)
+store.close()
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_count_at_once_lose_nothing(script, disk, folder, ends_well, make):
+    """Four add a hundred times each, to a counter and by commits that expect what they have read."""
+    pair = disk(clock=SystemClock())
+    pair.blocking.set("committed", replace(make(b"0"), stored_at=0.0, fresh_until=math.inf, expires_at=math.inf))
+    processes = [script(COUNTING, folder) for _ in range(4)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    # That they did get into each other's way is what makes it a proof.
+    assert sum(int(ends_well(process)) for process in processes) > 0
+    assert pair.blocking.get("counter").body == b"400"
+    assert pair.blocking.get("committed").body == b"400"
+
+
+TAGGING = """
+store = opened(sys.argv[1])
+async def main():
+    for turn in range(20):
+        written = [store.tasks.set(f"{sys.argv[2]} {number}", entry(b"", tags=("t",))) for number in range(50)]
+        assert await asyncio.gather(*written) == [True] * 50
+        print("written", flush=True)
+        sys.stdin.readline()
+asyncio.run(main())
+store.blocking.close()
+"""
+
+
+@pytest.mark.slow
+def test_no_process_misses_a_tagged_entry_of_another(script, disk, folder, ends_well):
+    """Two processes write a hundred entries at once; a third removes them by their tag. Not one survives, ever."""
+    store = disk(clock=SystemClock()).blocking
+    processes = [script(TAGGING, folder, number) for number in range(2)]
+    for _ in range(20):
+        for process in processes:
+            assert process.stdout.readline() == "written\n"
+        assert store.commit({}, tags=["t"]) == 100
+        assert list(store.scan()) == []
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+    for process in processes:
+        ends_well(process)
+    check_whole(folder)
+
+
+HOLDER = """
+store = opened(sys.argv[1]).blocking
+print(store.acquire("lock", "the dead", 100.0), flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_lease_whose_holder_is_killed_is_free_after_its_ttl(script, disk, folder):
+    """Until then it is held; then another process takes it, with a higher fence, and keeps the dead one's work out."""
+    process = script(HOLDER, folder)
+    fence = int(process.stdout.readline())
+    process.kill()
+    assert process.wait() == -9
+    clock = FakeClock(wall=time.time())
+    store = disk(clock=clock).blocking
+    assert store.acquire("lock", "the living", 60.0) is None
+    clock.advance(100.1)
+    assert store.acquire("lock", "the living", 60.0) > fence
+    now = clock.wall()
+    late = Entry(body=b"", stored_at=now, fresh_until=now + 9.0, expires_at=now + 9.0, fence=fence)
+    assert store.set("lock", late) is False
 
 
 # --- forked processes ---------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_who_opens_waits_for_others_of_its_process_no_longer(disk, folder, make)
 
 def test_a_secret_that_cannot_be_made_is_not_waited_for(disk, raw, make, monkeypatch):
     """It is the first write of a new store, and as bounded as any; it is made behind, and is one for all."""
-    monkeypatch.setattr(store, "SLOW", 3600.0)
+    monkeypatch.setattr(store, "COMMAND_WAIT", 3600.0)
     pair = disk(write_wait="10ms")
     holder = raw_when_made(pair, raw, make)
     holder.execute("BEGIN IMMEDIATE")

@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import tracemalloc
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from resilient.entry import ENTRY_OVERHEAD, Entry
 from resilient.errors import ConfigurationError
 from resilient.events import StoreEvicted
 from resilient.stores.memory import MemoryStore
 from resilient.stores.registry import open_store
-from resilient.testing import FakeClock
 
 
-def entry(clock, body=b"", ttl=60.0):
+def entry(clock, body=b"", ttl=60.0, **more):
     now = clock.wall()
-    return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl)
+    return Entry(body=body, stored_at=now, fresh_until=now + ttl, expires_at=now + ttl, **more)
 
 
 def keys(store):
@@ -37,7 +33,7 @@ def test_the_least_recently_used_entry_goes_first(clock, events):
     store.get("a")
     store.set("d", entry(clock))
     assert keys(store) == ["a", "c", "d"]
-    assert store.evicted == 1
+    assert store.usage().evicted == 1
     assert events == [StoreEvicted(store="mem", entries=1)]
 
 
@@ -60,7 +56,7 @@ def test_expired_entries_go_before_living_ones(clock, events):
     clock.advance(2.0)
     store.set("new", entry(clock))
     assert keys(store) == ["new", "old"]
-    assert len(store) == 2
+    assert store.usage().entries == 2
     assert events == []
 
 
@@ -69,11 +65,11 @@ def test_bytes_are_bounded_too(clock):
     store = MemoryStore(max_bytes=10 * (ENTRY_OVERHEAD + 1000), clock=clock)
     for number in range(10):
         store.set(f"{number}", entry(clock, b"x" * 1000))
-    assert store.evicted == 0
+    assert store.usage().evicted == 0
     store.set("large", entry(clock, b"x" * 2500))
-    assert len(store) == 9
+    assert store.usage().entries == 9
     assert keys(store) == ["2", "3", "4", "5", "6", "7", "8", "9", "large"]
-    assert store.used_bytes() <= 10 * (ENTRY_OVERHEAD + 1000)
+    assert store.usage().size <= 10 * (ENTRY_OVERHEAD + 1000)
 
 
 def test_an_entry_larger_than_the_store_is_refused_quietly(clock, events):
@@ -83,49 +79,7 @@ def test_an_entry_larger_than_the_store_is_refused_quietly(clock, events):
     store.set("other", entry(clock, b"small"))
     store.set("k", entry(clock, b"x" * 5000))
     assert keys(store) == ["other"]
-    assert (store.refused, store.evicted, events) == (1, 0, [])
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["get", "set", "set", "set", "delete", "pass"]),
-            st.sampled_from("abcdefg"),
-            st.integers(1, 12),
-        ),
-        max_size=60,
-    )
-)
-def test_it_behaves_as_a_plain_model(steps):
-    """Against a list of pairs kept by hand: after each step the same keys, in the same order of use."""
-    clock = FakeClock()
-    store = MemoryStore(max_entries=4, clock=clock)
-    model: OrderedDict[str, float] = OrderedDict()
-    for step, key, number in steps:
-        now = clock.now()
-        alive = key in model and now < model[key]
-        if step == "get":
-            assert (store.get(key) is not None) is alive
-            if alive:
-                model.move_to_end(key)
-        elif step == "set":
-            model.pop(key, None)
-            for dead in [other for other, ends in model.items() if ends <= now]:
-                del model[dead]
-            while len(model) >= 4:
-                model.popitem(last=False)
-            model[key] = now + number
-            store.set(key, entry(clock, ttl=float(number)))
-        elif step == "delete":
-            assert store.delete(key) is alive
-            model.pop(key, None)
-        else:
-            clock.advance(float(number))
-        living = [other for other, ends in model.items() if clock.now() < ends]
-        assert list(store.scan()) == living
-        assert store.used_bytes() == len(store) * ENTRY_OVERHEAD
-        assert len(store) <= 4
+    assert (store.usage().refused, store.usage().evicted, events) == (1, 0, [])
 
 
 def test_overwriting_for_ever_takes_no_memory(clock):
@@ -134,18 +88,34 @@ def test_overwriting_for_ever_takes_no_memory(clock):
     for number in range(20_000):
         store.set(f"{number % 150}", entry(clock, ttl=1000.0 + number))
         assert len(store._ends) <= 1_202
-    assert len(store) == 100
+    assert store.usage().entries == 100
 
 
-def test_what_it_counts_is_what_it_takes(clock):
-    """The bookkeeping of an entry, its key and its place in the order of ends included, stays below the allowance."""
+@pytest.mark.parametrize("tags", [0, 1, 10])
+def test_what_it_counts_is_what_it_takes(clock, tags):
+    """The bookkeeping of an entry, its key, its place in the order of ends and its tags included, stays below what is
+    allowed for it; a tag that is no other entry's takes most."""
     store = MemoryStore(clock=clock)
     tracemalloc.start()
     for number in range(5_000):
-        store.set(f"some:ordinary:key:{number}", entry(clock, b"%04d" % number * 500))
+        mine = tuple(f"some:ordinary:tag:{number}:{tag}" for tag in range(tags))
+        store.set(f"some:ordinary:key:{number}", entry(clock, b"%04d" % number * 500, tags=mine))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert 5_000 * 2_000 < taken < store.used_bytes()
+    assert 5_000 * 2_000 < taken < store.usage().size
+
+
+def test_leases_for_ever_take_no_memory(clock):
+    """Those that have ended go; those that live stay, and are dropped neither for entries nor by clearing."""
+    store = MemoryStore(max_entries=2, max_bytes=5_000, clock=clock)
+    living = [store.acquire(f"living {number}", "ann", 1e6) for number in range(300)]
+    for number in range(10_000):
+        assert store.acquire(f"{number}", "ann", 1.0) == 301 + number
+        clock.advance(0.1)
+        store.set(f"{number % 5}", entry(clock, b"x" * 1000))
+    assert len(store._leases._held) < 1_000
+    store.clear()
+    assert [store.acquire(f"living {number}", "bob", 1.0) for number in range(len(living))] == [None] * 300
 
 
 def test_threads_cannot_break_the_bounds(clock):
@@ -161,8 +131,8 @@ def test_threads_cannot_break_the_bounds(clock):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     held = [store.get(key) for key in store.scan()]
-    assert len(held) == len(store) <= 50
-    assert store.used_bytes() == sum(one.size() for one in held) <= 100_000
+    assert len(held) == store.usage().entries <= 50
+    assert store.usage().size == sum(one.size() for one in held) <= 100_000
 
 
 @pytest.mark.slow
@@ -172,9 +142,9 @@ def test_very_many_keys_stay_below_the_bound(clock):
     one = entry(clock, b"x" * 2000)
     for number in range(300_000):
         store.set(f"{number}", one)
-    assert store.used_bytes() <= 64 * 2**20
+    assert store.usage().size <= 64 * 2**20
     assert list(store.scan())[-1] == "299999"
-    assert len(store) + store.evicted == 300_000
+    assert store.usage().entries + store.usage().evicted == 300_000
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
@@ -196,9 +166,9 @@ def test_a_fork_leaves_a_whole_store_in_both_processes(clock):
                 if not child:
                     signal.alarm(60)  # it must not hang for ever on a lock that nobody will let go of
                     held = [store.get(key) for key in store.scan()]
-                    whole = store.used_bytes() == sum(one.size() for one in held)
+                    whole = store.usage().size == sum(one.size() for one in held)
                     store.set("child", entry(clock))
-                    os._exit(0 if whole and len(store) <= 50 and store.get("child") else 1)
+                    os._exit(0 if whole and store.usage().entries <= 50 and store.get("child") else 1)
                 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         finally:
             stop.append(True)

@@ -32,6 +32,7 @@ from resilient import (
     Middleware,
     Policies,
     Policy,
+    RateLimit,
     ResilientClient,
     ResilientTransport,
     ResponseCache,
@@ -76,6 +77,7 @@ def policies() -> Policies:
             "c.test": Policy(fallback=httpx.Response(200), retry=None, budget=None, breaker=None, cache=None),
             "d.test": Policy(fallback=instead, pipeline=None),
             "e.test": Policy(pipeline=[tell, Stamp(), Retry()]),
+            "f.test": Policy(rate_limit=RateLimit("60/1m", burst=5)) | Policy(rate_limit="5/s"),
             "*": Policy.background(),
         }
     )

@@ -30,7 +30,7 @@ class Owner:
         telemetry: Sequence[Sink],
     ) -> None:
         found = policies if isinstance(policies, Policies) else Policies(policies)
-        sinks = sinks_of(telemetry)
+        sinks = sinks_of(telemetry, name)
         if store is None and found.keep_answers():
             store = "mem://"
         cache = None if store is None else cache_of(store, clock=runtime.clock, record=sinks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,15 +78,24 @@ def _zstd() -> Codec | None:
     except ImportError:
         return None
 
+    class Tools(threading.local):
+        """A thread's own: they take longer to make than to use."""
+
+        def __init__(self) -> None:
+            self.compressor = zstandard.ZstdCompressor()
+            self.decompressor = zstandard.ZstdDecompressor()
+
+    tools = Tools()
+
     def squeeze(body: bytes) -> bytes:
-        return zstandard.ZstdCompressor().compress(body)
+        return tools.compressor.compress(body)
 
     def expand(body: bytes, size: int) -> bytes:
         try:
             # As much memory is taken as the compressed body itself asks for.
             if zstandard.frame_content_size(body) != size:
                 raise ValueError("a compressed body of another size")
-            return zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
+            return tools.decompressor.decompress(body, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from error
 

@@ -22,6 +22,9 @@ _META: Mapping[str, Mapping[str, Plain]] = {
 }
 """The kinds of bodies; ``v`` is the version of the format, and another one is not understood."""
 
+ENCODING = ("kind", "v", "mac")
+"""What the metadata says about how a value is encoded."""
+
 _SIGNED_FORMAT = b"resilient value 1"
 
 
@@ -89,8 +92,6 @@ class Codec:
             CorruptEntryError: there is none in it, or it is not signed as it has to be.
         """
         try:
-            if type(entry) is not Entry:
-                raise TypeError("no entry")
             if type(entry.decoded) is Ready:
                 return entry.decoded.value
             value = self._value(key, entry)
@@ -122,8 +123,8 @@ class Codec:
 
     def _value(self, key: str, entry: Entry) -> object:
         kind, body = entry.meta["kind"], entry.body
-        if type(kind) is not str or type(body) is not bytes:
-            raise TypeError("no value")
+        if not isinstance(kind, str) or type(body) is not bytes:
+            raise TypeError("no kind, or no bytes")
         if kind == "int":
             if (number := counted(entry)) is None:
                 raise ValueError("no counter")
