@@ -94,7 +94,7 @@ class Background:
 
     __slots__ = ("__weakref__", "_bells", "_closed", "_endings", "_lock", "_most", "_refused", "_work")
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: float = MOST) -> None:
         self._most = most
         self._lock = fork_safe_lock()
         self._work: dict[str, Work] = {}
@@ -161,11 +161,14 @@ class Background:
 
     async def settle(self, crew: Crew, drain: float) -> None:
         """As :meth:`resilient.ports.Runtime.settle`."""
+        with self._lock:
+            self._closed = True
+            if not self._work:
+                return
         here = crew.home()
         self._drop_lost(here)
         bell = crew.signal()
         with self._lock:
-            self._closed = True
             if not self._work:
                 return
             self._bells.append(bell)

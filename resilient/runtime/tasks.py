@@ -30,7 +30,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigurationError(
-            "an async client works on asyncio only, and none of its event loops runs here"
+            "an async client or cache works on asyncio only, and none of its event loops runs here"
         ) from None
 
 
@@ -40,7 +40,7 @@ class TaskSignal:
     __slots__ = ("_loop", "_rung", "_waiter")
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._rung = False
         self._waiter: asyncio.Future[bool] | None = None
 
@@ -84,17 +84,18 @@ class TaskRuntime:
         background: the work that nobody waits for.
     """
 
-    __slots__ = ("_flights", "_tasks", "background", "clock")
+    __slots__ = ("_flights", "_tasks", "_upkeep", "background", "clock")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
         self.background = Background()
+        self._upkeep = Background(math.inf)
         self._flights = Flights()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def home(self) -> asyncio.AbstractEventLoop:
         """The event loop that runs here."""
-        return asyncio.get_running_loop()
+        return running_loop()
 
     def signal(self) -> TaskSignal:
         """A bell that the caller waits for."""
@@ -113,7 +114,7 @@ class TaskRuntime:
         if seconds == math.inf:
             return await job()
         # What asyncio.timeout does, without its object and its two coroutines: every call passes here.
-        task = asyncio.current_task()
+        task = asyncio.current_task(running_loop())
         assert task is not None
         alarm = _Alarm(task)
         timer = task.get_loop().call_later(seconds, alarm.ring)
@@ -151,7 +152,13 @@ class TaskRuntime:
 
     def spawn(self, key: str, job: Job[object]) -> bool:
         """Run ``job`` in a task of its own, where nobody waits for it; False if it was not started."""
-        background = self.background
+        return self._begin(self.background, key, job)
+
+    def later(self, seconds: float, key: str, job: Job[object]) -> Callable[[], None]:
+        """Run ``job`` in a task of its own after ``seconds``, in this loop; what is returned calls that off."""
+        return asyncio.get_running_loop().call_later(seconds, self._begin, self._upkeep, key, job).cancel
+
+    def _begin(self, background: Background, key: str, job: Job[object]) -> bool:
         work = background.begin(key, self.home())
         if work is None:
             return False

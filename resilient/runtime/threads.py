@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from resilient.messages import Body
 from resilient.ports import Clock, Job
+from resilient.runtime.alarms import Alarms
 from resilient.runtime.background import DRAIN, Background, BackgroundThread, detached
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.drive import drive
@@ -45,11 +47,13 @@ class ThreadRuntime:
         background: the work that nobody waits for.
     """
 
-    __slots__ = ("_flights", "background", "clock")
+    __slots__ = ("_alarms", "_flights", "_upkeep", "background", "clock")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
         self.background = Background()
+        self._upkeep = Background(math.inf)
+        self._alarms = Alarms(self.clock)
         self._flights = Flights()
 
     def home(self) -> None:
@@ -97,7 +101,14 @@ class ThreadRuntime:
 
     def spawn(self, key: str, job: Job[object]) -> bool:
         """Run ``job`` on a thread of its own, where nobody waits for it; False if it was not started."""
-        work = self.background.begin(key, None)
+        return self._begin(self.background, key, job)
+
+    def later(self, seconds: float, key: str, job: Job[object]) -> Callable[[], None]:
+        """Run ``job`` on a thread of its own after ``seconds``; what is returned calls that off."""
+        return self._alarms.set(seconds, partial(self._begin, self._upkeep, key, job))
+
+    def _begin(self, background: Background, key: str, job: Job[object]) -> bool:
+        work = background.begin(key, None)
         if work is None:
             return False
 
@@ -105,13 +116,13 @@ class ThreadRuntime:
             return drive(job())
 
         def perform() -> None:
-            drive(self.background.perform(work, driven))
+            drive(background.perform(work, driven))
 
         try:
             BackgroundThread(partial(detached().run, perform)).start()
         except RuntimeError:
             # No more threads can be had, or the interpreter is on its way out.
-            self.background.end(work, "dropped")
+            background.end(work, "dropped")
             return False
         return True
 

@@ -933,12 +933,12 @@ def test_the_cache_is_closed_even_if_the_transport_fails_to_close(world, family,
             await entering(world, client, "https://api.test/")
         else:
             await world.result_of(client.get("https://api.test/"))
-            assert len(store) == 1
+            assert store.usage().entries == 1
             await closing(world, client)
 
     with pytest.raises(OSError, match="cannot"):
         world.do(script)
-    assert len(store) == 0
+    assert store.usage().entries == 0
 
 
 def test_a_cache_that_was_given_is_not_closed(world, origin):

@@ -36,6 +36,8 @@ PLANTS = [
     ("core", {"resilient/http/planted.py": "import opentelemetry.trace"}),
     ("core", {"resilient/runtime/planted.py": "import httpx2"}),
     ("core", {"resilient/caching/planted.py": "from rich.table import Table"}),
+    ("core", {"resilient/middlewares/planted.py": "def late():\n    import prometheus_client"}),
+    ("adapters", {"resilient/middlewares/planted.py": "def late():\n    import resilient_adapters.prometheus"}),
     ("httpx", {"resilient/pipeline/planted.py": "from httpx import Response"}),
     ("httpx", {"resilient/planted.py": "def late():\n    import httpx"}),
     (

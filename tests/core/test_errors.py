@@ -22,6 +22,8 @@ SAMPLES = [
     errors.StoreError("x", kind="full"),
     errors.StoreUnavailableError("x"),
     errors.CorruptEntryError("x", kind="corrupt"),
+    errors.LeaseLostError("key"),
+    errors.TransactionError("x"),
     errors.LockedError("key"),
     errors.SuspendedError(),
 ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resilient import ConfigurationError, Policy, ResponseCache
+from resilient import Cache, ConfigurationError, Policy, ResponseCache
 
 trio = pytest.importorskip("trio")
 
@@ -82,3 +82,24 @@ def test_a_blocking_client_works_in_a_thread_of_trio(family):
             return await trio.to_thread.run_sync(client.get, "https://api.test/")
 
     assert trio.run(main).text == "ok"
+
+
+@pytest.mark.parametrize("store", ["mem://", "disk://{folder}"])
+def test_a_cache_says_so_too(store, tmp_path):
+    """A decorated call and a command; the blocking commands need no event loop at all."""
+    cache = Cache(store.format(folder=tmp_path))
+
+    @cache(ttl="1h", key="{name}")
+    async def fetch(name):
+        return name
+
+    async def main():
+        with pytest.raises(ConfigurationError, match=MESSAGE):
+            await fetch("x")
+        with pytest.raises(ConfigurationError, match=MESSAGE):
+            await cache.get("x")
+
+    cache.blocking.set("k", 1)
+    assert cache.blocking.get("k") == 1
+    trio.run(main)
+    cache.close()
