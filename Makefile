@@ -49,8 +49,8 @@ bench: $(BENCH) ## measure us against the newest peers and write the results; no
 bench-quick: $(BENCH) ## the same with few rounds and nothing written, to see that it runs
 	.venv-bench/bin/python -m benchmarks --quick
 
-soak: $(DEV) ## run the soak tests: minutes of load and faults
-	$(BIN)/pytest -m soak --timeout 3600
+soak: $(DEV) ## run the soak tests whole, which takes an hour, and write docs/soak.md
+	$(BIN)/pytest -m soak -p tests.soaking
 
 docs: $(DEV) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict

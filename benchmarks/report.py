@@ -1,16 +1,12 @@
 """The results as a table in the terminal, a page and a plot."""
 
-import os
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.provenance import provenance
 from benchmarks.rows import COLUMNS, Row
 
 HOME = Path(__file__).parent
@@ -33,7 +29,7 @@ def show(title: str, rows: Sequence[Row], console: Console) -> None:
 
 def write(found: Mapping[str, tuple[str, Sequence[Row]]], notes: Sequence[str]) -> None:
     """The page and the plot of all paths: by name what was measured, and what came out."""
-    lines = ["# Benchmarks", "", f"Made by `make bench`: {_where()}.", "", *_explained()]
+    lines = ["# Benchmarks", "", f"Made by `make bench`: {provenance(PACKAGES)}.", "", *_explained()]
     lines += [f"\n{note}." for note in notes]
     for name, (told, rows) in found.items():
         lines += ["", f"## {name}", "", told, ""]
@@ -54,29 +50,6 @@ def _explained() -> list[str]:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _where() -> str:
-    """When, of which commit, and on what."""
-    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-    machine = f"{platform.system()} {platform.machine()} with {os.cpu_count()} processors"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {python}, {versions}, {machine}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(none)"
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty=, changed since", "--abbrev=10", "--exclude=*"]
-    try:
-        return subprocess.run(command, cwd=HOME, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _draw(rows: Sequence[Row]) -> None:

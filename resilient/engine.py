@@ -9,8 +9,7 @@ from typing import Self, TypeAlias
 
 from resilient.caching.cache import Cache
 from resilient.call import INFINITE, Call, Host, Sender
-from resilient.checks import need
-from resilient.errors import CallError
+from resilient.errors import CallError, ConfigurationError
 from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
 from resilient.journey import Journey
 from resilient.mechanics.budget import Tokens
@@ -221,10 +220,11 @@ class Engine:
 
 
 def _options_of(request: Request) -> Options:
-    options = request.extensions.get(EXTENSION, NO_OPTIONS)
-    if not isinstance(options, Options):
-        need(False, "extensions", {EXTENSION: options}, "extensions=options(...)")
-    return options
+    given = request.extensions.get(EXTENSION, NO_OPTIONS)
+    if isinstance(given, Options):
+        return given
+    wrong = {EXTENSION: given}
+    raise ConfigurationError(f"extensions={wrong!r} is not right; give extensions=options(...)")
 
 
 State: TypeAlias = Mapping[str, object]

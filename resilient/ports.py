@@ -112,6 +112,15 @@ class Runtime(Protocol):
         """
         ...
 
+    def later(self, seconds: float, key: str, job: Job[object]) -> Callable[[], None]:
+        """Run ``job`` in the background after ``seconds``; what is returned calls that off until it has begun.
+
+        It is for what work under way cannot do without. So it is done however much background work there is, also
+        once the runtime is closed, and nobody waits for it then; until it is due it takes neither a thread nor a
+        task of its own.
+        """
+        ...
+
     async def settle(self, drain: float = 2.0) -> None:
         """Refuse new background work from now on, and wait ``drain`` seconds at most for what is under way.
 

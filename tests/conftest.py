@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -160,6 +161,17 @@ def dice():
     random.seed(20)
     yield
     random.setstate(before)
+
+
+@pytest.fixture
+def found(record_property):
+    """What a soak test counts: ``found.update(kills=4, lost=0)`` adds to it, and ``make soak`` shows it.
+
+    Count first and judge then, so that a failure has its figures too.
+    """
+    figures = Counter()
+    yield figures
+    record_property("found", dict(figures))
 
 
 @pytest.hookimpl(wrapper=True)

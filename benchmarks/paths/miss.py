@@ -9,17 +9,19 @@ from benchmarks.origins import URL, Family, families, is_answer, is_sent, plain_
 from benchmarks.rows import Goal, Row, at_most, ratio_at_most
 from resilient import Policy, Retry
 
+NOTHING = Policy.passthrough()
 STANDARD = Policy.standard()
 GUARDED = Policy(deadline=None, attempt_timeout=None)
-ALONE = Policy.passthrough().replace(retry=Retry(max_attempts=peers.ATTEMPTS, statuses=peers.STATUSES))
+ALONE = NOTHING.replace(retry=Retry(max_attempts=peers.ATTEMPTS, statuses=peers.STATUSES))
 MOST_MICROS: dict[Colour, float] = {"blocking": 10, "async": 20}
 
 
 def measure(bench: Bench) -> list[Row]:
     """What our client adds to a ``get`` that is answered at the first attempt, 2 KB of body read.
 
-    Three policies over a transport that does nothing: the standard one, whole; retry with budget and breaker, beside
-    a plain ``AsyncClient.get``; and retry alone, beside others who do that work around or below a plain client.
+    Four policies over a transport that does nothing: one with every stage off, the standard one, whole, and retry with
+    budget and breaker, beside a plain ``AsyncClient.get``; and retry alone, beside others who do that work around or
+    below a plain client.
     """
     yardsticks = [(family, plain_get(bench, family, "async")) for family in families()]
     contests = [_Contest(bench, family, colour, plain) for family, plain in yardsticks for colour in COLOURS]
@@ -35,6 +37,8 @@ class _Contest:
         self.most = MOST_MICROS[colour]
         self.yardstick = yardstick
         self.bare = plain_get(bench, family, "blocking") if colour == "blocking" else yardstick
+        client = family.ours(bench, colour, transport=family.origin(), policies=NOTHING)
+        self.nothing = bench.add(colour, partial(client.get, URL), is_sent)
         self.standard = _ours(bench, family, colour, STANDARD)
         self.guarded = _ours(bench, family, colour, GUARDED)
         self.alone = _ours(bench, family, colour, ALONE)
@@ -48,6 +52,7 @@ class _Contest:
         """What came out."""
         plain = ("plain AsyncClient.get", self.yardstick.micros)
         return [
+            self._row("every stage off adds", self.nothing, *plain, None),
             self._row("the standard policy adds", self.standard, *plain, at_most(self.most)),
             self._row("retry, budget and breaker add", self.guarded, *plain, ratio_at_most(0.15)),
             *(

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter, Signature
 from types import FunctionType, MethodType
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from resilient.errors import ConfigurationError
 
@@ -19,7 +19,8 @@ class Arguments:
     """The parameters of a function, and what one call of it gives them, however the call is spelt.
 
     Args:
-        function: the function; a wrapper that names what it wraps stands for that.
+        function: the function; a wrapper that names what it wraps stands for that, a class method or a static method
+            for the function in it.
 
     Attributes:
         name: module and qualified name of the function.
@@ -33,6 +34,8 @@ class Arguments:
     __slots__ = ("_by_keyword", "_defaults", "_function", "_signature", "_tails", "is_named", "name", "names")
 
     def __init__(self, function: Callable[..., object]) -> None:
+        if isinstance(cast("object", function), classmethod | staticmethod):
+            function = cast("Any", function).__func__
         self.name = name_of(function)
         self.is_named = "<lambda>" not in getattr(function, "__qualname__", "<lambda>")
         self._function = function

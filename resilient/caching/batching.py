@@ -100,7 +100,8 @@ class Batch:
         made = await make(missing)
         if not isinstance(made, Mapping):
             raise TypeError(f"{self.arguments.name} must return a mapping of its items to values, not {type(made)!r}")
-        new = {item: made[item] for item in missing if item in made}
+        mapped: Mapping[Any, Any] = made
+        new = {item: mapped[item] for item in missing if item in mapped}
         await self._keep(guard, plain, new, dict(zip(items, keys, strict=True)), args, kwargs)
         return {item: new[item] if item in new else kept[item] for item in items if item in new or item in kept}
 

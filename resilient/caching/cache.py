@@ -524,10 +524,11 @@ class Cache(Commands):
     # --- for clients, and the end ---
 
     def store(self, runtime: Runtime) -> EntryStore:
-        """The store of responses in the colour of ``runtime``, behind the middlewares of this cache."""
+        """The store of responses in the colour of ``runtime``, as middlewares and switches of this cache say."""
         core = self._core
         mount = core.mounts.of("http:")
-        return Through(core, runtime, AsTheyAre(), "", mount) if core.middlewares else core.store(mount, runtime)
+        is_plain = not (core.middlewares or core.disabled or core.scopes.here().disabled)
+        return core.store(mount, runtime) if is_plain else Through(core, runtime, AsTheyAre(), "", mount)
 
     def close(self) -> None:
         """Let background work end, write what is waiting, and let go of files; for programs without an event loop.

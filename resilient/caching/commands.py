@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from resilient.caching.control import Command
 from resilient.caching.core import TROUBLE, Core, key_in
-from resilient.caching.mounts import PATIENCE
 from resilient.caching.plain import Plain
 from resilient.caching.through import Through
 from resilient.durations import Duration
-from resilient.errors import StoreUnavailableError
+from resilient.errors import CorruptEntryError, StoreUnavailableError
 from resilient.events import CacheLookup
 from resilient.ports import Job, Runtime, T
 
@@ -46,12 +45,19 @@ class Commands:
             return default
         values, mount = core.values, core.mounts.of(key)
         through = Through(core, self._runtime, values, "", mount)
-        entry = await self._in_time(lambda: through.get(key), Command.GET, key)
+        value = default
+        try:
+            entry = await self._in_time(lambda: through.get(key), Command.GET, key)
+            if entry is not None:
+                value = values.value_of(key, entry)
+        except CorruptEntryError as error:
+            core.failed(Command.GET, key, error)
+            entry = None
         if core.sinks.listens:
             # Those who listen hear of every question; the cache's own figures are of decorated calls.
             age = None if entry is None else entry.age(core.clock.wall())
             core.sinks(CacheLookup(result="miss" if entry is None else "hit", strategy="none", age=age))
-        return default if entry is None else values.value_of(key, entry)
+        return value
 
     async def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
         """Keep ``value`` under ``key``.
@@ -76,19 +82,23 @@ class Commands:
 
     async def get_many(self, *keys: str, default: object = None) -> tuple[Any, ...]:
         """The values of several keys, in their order; ``default`` where there is none."""
-        nothing = (default,) * len(keys)
-        found = await self._do(Command.GET_MANY, *keys, default=default, otherwise=nothing)
-        return cast("tuple[Any, ...]", nothing if found is None else found)
+        on = self._on(Command.GET_MANY, keys)
+        values = await self._do(Command.GET_MANY, *on, default=default) if on else None
+        found = {} if values is None else dict(zip(on, values, strict=True))
+        return tuple(found.get(key, default) for key in keys)
 
     async def set_many(
         self, pairs: Mapping[str, object], ttl: Duration | None = None, *, tags: Sequence[str] = ()
     ) -> None:
         """Keep several values, all of them or none; in each store, where there are several."""
-        await self._do(Command.SET_MANY, pairs, ttl=ttl, tags=tuple(tags))
+        on = self._on(Command.SET_MANY, pairs)
+        if on:
+            await self._do(Command.SET_MANY, {key: pairs[key] for key in on}, ttl=ttl, tags=tuple(tags))
 
     async def delete_many(self, *keys: str) -> int:
         """Forget several keys; how many entries that were."""
-        return int(await self._do(Command.DELETE_MANY, *keys, otherwise=0) or 0)
+        on = self._on(Command.DELETE_MANY, keys)
+        return int(await self._do(Command.DELETE_MANY, *on) or 0) if on else 0
 
     async def get_or_set(self, key: str, default: object, ttl: Duration | None = None) -> Any:
         """The value of ``key``; where there is none, ``default`` is kept and returned.
@@ -173,6 +183,10 @@ class Commands:
         await self._do(Command.PING)
         return True
 
+    def _on(self, command: Command, keys: Iterable[str]) -> list[str]:
+        """Those of ``keys`` for which the command is not switched off."""
+        return [key for key in keys if not self._core.is_off(command, key)]
+
     async def _do(self, command: Command, *args: Any, otherwise: object = None, **kwargs: Any) -> Any:
         """The command through all middlewares, in time; ``otherwise`` where it is switched off."""
         core, key = self._core, key_in(args)
@@ -182,7 +196,8 @@ class Commands:
         return await self._in_time(lambda: core.through(command, bottom, *args, **kwargs), command, key)
 
     async def _in_time(self, job: Job[T], command: Command, key: str) -> T:
-        timeout = self._core.mounts.of(key).timeout if key else PATIENCE
+        mounts = self._core.mounts
+        timeout = mounts.of(key).timeout if key else max(mount.timeout for mount in mounts.all())
         try:
             return await self._runtime.within(timeout, job)
         except TimeoutError:

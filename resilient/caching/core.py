@@ -152,7 +152,9 @@ class Core:
     def store(self, mount: Mount, runtime: Runtime) -> AsyncStore:
         """The store of ``mount`` as whoever asks sees it: through the transaction under way, if there is one."""
         transaction = self.scopes.here().transaction
-        return mount.store(runtime) if transaction is None else Overlay(mount, runtime, transaction)
+        if transaction is None or transaction.over:
+            return mount.store(runtime)
+        return Overlay(mount, runtime, transaction)
 
     def add(self, middlewares: Sequence[CacheMiddleware]) -> None:
         """Put these around every command, the first of them the outermost, inside of those that are there.

@@ -15,6 +15,7 @@ from resilient.caching.raised import Raised
 from resilient.caching.recording import Recording
 from resilient.caching.scopes import NOWHERE
 from resilient.caching.strategies.iterator import Replay
+from resilient.caching.surrounding import StoppedError
 from resilient.ports import Runtime
 from resilient.runtime.drive import drive
 
@@ -30,9 +31,9 @@ def decorated(function: F, plan_of: Callable[[Callable[..., Any]], Plan]) -> F:
     a generator yields is kept as one value: by a :class:`~resilient.caching.strategies.iterator.Replay` while it
     passes, by any other strategy before the first of it is yielded.
     """
-    if isinstance(function, classmethod | staticmethod):
-        inner: Any = function
-        return cast("F", type(inner)(decorated(inner.__func__, plan_of)))
+    if isinstance(cast("object", function), classmethod | staticmethod):
+        method = cast("Any", function)
+        return cast("F", type(method)(decorated(method.__func__, plan_of)))
     plan = plan_of(function)
     replay = plan.strategy if isinstance(plan.strategy, Replay) else None
     if inspect.isasyncgenfunction(function):
@@ -81,11 +82,11 @@ def _function(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
             except plan.errors as error:
                 return Raised(error)
             except (StopIteration, StopAsyncIteration) as error:
-                raise _Stopped(error) from None
+                raise StoppedError(error) from None
 
         try:
             return _result(drive(_answered(plan, plan.core.threads, key, Asked(args, kwargs), fill)))
-        except _Stopped as stopped:
+        except StoppedError as stopped:
             raise stopped.error from None
 
     return call
@@ -159,14 +160,6 @@ async def _answered(plan: Plan, runtime: Runtime, key: str, asked: Asked, fill: 
         return await plan.strategy(slot)
     finally:
         slot.tell_if_missed()
-
-
-class _Stopped(Exception):
-    """A function raised what no coroutine can raise."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 def _result(value: Any) -> Any:

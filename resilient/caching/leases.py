@@ -24,7 +24,10 @@ FIRST_WAIT, LAST_WAIT = 0.01, 0.2
 
 
 class Lease:
-    """A lease that is held, renewed in the background until it is given back; :func:`take` makes it.
+    """A lease that is held, renewed in the background at a third of its time; :func:`take` makes it.
+
+    It is renewed until it is given back or lost, however much background work there is, and also after its runtime
+    was closed: whoever holds it may have gone on.
 
     Used as ``async with lease:`` it is given back at the end; a store that does not answer then is no error, since
     the lease ends by itself.
@@ -39,7 +42,7 @@ class Lease:
         ends: the instant of its end, unless it is renewed.
     """
 
-    __slots__ = ("_ends", "_over", "_owner", "_runtime", "_store", "_ttl", "_was_lost", "fence", "name")
+    __slots__ = ("_call_off", "_ends", "_owner", "_runtime", "_store", "_ttl", "_was_lost", "fence", "name")
 
     def __init__(
         self, store: LeaseStore, runtime: Runtime, name: str, owner: str, ttl: float, fence: int, ends: float
@@ -51,29 +54,13 @@ class Lease:
         self._owner = owner
         self._ttl = ttl
         self._ends = ends
-        self._over = runtime.signal()
         self._was_lost: bool | None = None
+        self._call_off: Callable[[], None] = self._renew_after(ttl / 3)
 
     @property
     def lost(self) -> bool:
         """Whether somebody else may hold it, or may have held it before it was given back."""
         return self._runtime.clock.now() >= self._ends if self._was_lost is None else self._was_lost
-
-    async def keep(self) -> None:
-        """Renew it, at a third of its time, until it is given back or lost."""
-        now, pause = self._runtime.clock.now, self._ttl / 3
-        while not await self._over.wait(pause):
-            began = now()
-            if began >= self._ends:
-                return
-            try:
-                held = await self._runtime.within(self._ends - began, self._renew)
-            except (StoreError, TimeoutError):
-                # The store may be back before the lease ends.
-                pause = min(self._ttl / 10, max(0.0, self._ends - now()))
-                continue
-            self._ends = began + self._ttl if held else -math.inf
-            pause = self._ttl / 3
 
     async def release(self) -> bool:
         """Give it back; whether it was held until now.
@@ -82,7 +69,7 @@ class Lease:
             StoreError: the store did not answer; the lease ends by itself.
         """
         self._was_lost = self.lost
-        self._over.set()
+        self._call_off()
         try:
             held = await self._store.release(self.name, self._owner)
         except (StoreError, GeneratorExit):
@@ -93,8 +80,29 @@ class Lease:
         self._was_lost = not held
         return held
 
-    async def _renew(self) -> bool:
-        return await self._store.renew(self.name, self._owner, self._ttl)
+    def _renew_after(self, seconds: float) -> Callable[[], None]:
+        return self._runtime.later(seconds, f"lease {self.name} {self._owner}", self._renew)
+
+    async def _renew(self) -> None:
+        """Renew it now, and again after a third of its time, unless it was given back or is lost."""
+        now, pause = self._runtime.clock.now, self._ttl / 3
+        began = now()
+        if began >= self._ends or self._was_lost is not None:
+            return
+        try:
+            held = await self._runtime.within(
+                self._ends - began, lambda: self._store.renew(self.name, self._owner, self._ttl)
+            )
+            self._ends = began + self._ttl if held else -math.inf
+        except (StoreError, TimeoutError):
+            # The store may be back before the lease ends.
+            pause = self._ttl / 10
+        if now() + pause >= self._ends:
+            return
+        self._call_off = self._renew_after(pause)
+        # Given back meanwhile, on another thread, which may have called off the time before only.
+        if self._was_lost is not None:
+            self._call_off()
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,9 +129,7 @@ async def take(store: LeaseStore, runtime: Runtime, name: str, ttl: float = LEAS
         raise
     if fence is None:
         return None
-    lease = Lease(store, runtime, name, owner, ttl, fence, began + ttl)
-    runtime.spawn(f"lease {name} {owner}", lease.keep)
-    return lease
+    return Lease(store, runtime, name, owner, ttl, fence, began + ttl)
 
 
 async def take_turns(
@@ -248,7 +254,10 @@ async def _look_nowhere() -> None:
 
 def _release_behind(store: LeaseStore, runtime: Runtime, name: str, owner: str) -> None:
     """Give a lease back that nobody has time for any more."""
-    runtime.spawn(f"release {name} {owner}", partial(_release_quietly, store, name, owner))
+    key, job = f"release {name} {owner}", partial(_release_quietly, store, name, owner)
+    # Closing waits for it; where there is too much work to wait for, it is done all the same.
+    if not runtime.spawn(key, job):
+        runtime.later(0.0, key, job)
 
 
 async def _release_quietly(store: LeaseStore, name: str, owner: str) -> None:

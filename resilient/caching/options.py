@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from resilient.caching.arguments import Arguments
 from resilient.caching.conditions import ConditionOption, condition_of
 from resilient.caching.core import Core
+from resilient.caching.forms import is_secret
 from resilient.caching.keys import default_key, tags_of
 from resilient.caching.plans import Plan
 from resilient.caching.slot import Strategy
@@ -17,6 +19,10 @@ from resilient.caching.templates import Template
 from resilient.caching.ttl import jittered, need_share
 from resilient.checks import need
 from resilient.settings import unknown_option
+
+logger = logging.getLogger("resilient.cache")
+_WHOSE = frozenset({"user", "user_id", "account", "account_id", "tenant", "tenant_id", "session", "request"})
+"""Parameters that say whose a result is."""
 
 
 class More(TypedDict, total=False):
@@ -60,6 +66,9 @@ def planned(
     def plan_of(function: Callable[..., Any]) -> Plan:
         arguments = Arguments(function)
         template = Template(default_key(arguments) if key is None else key, arguments, option="key")
+        for name in sorted(set(arguments.names) - template.names):
+            if name in _WHOSE or is_secret(name):
+                logger.warning("the key of %s does not name its %r: all of them share results", arguments.name, name)
         return Plan(
             core=core,
             strategy=strategy_of(arguments),
@@ -83,7 +92,8 @@ def classes_of(given: object, option: str) -> tuple[type[Exception], ...]:
     Raises:
         ConfigurationError: it is something else.
     """
-    classes = given if isinstance(given, tuple) else (given,)
-    right = "a class of exceptions, or a tuple of them"
-    need(all(isinstance(one, type) and issubclass(one, Exception) for one in classes), option, given, right)
-    return classes
+    classes = cast("tuple[object, ...]", given if isinstance(given, tuple) else (given,))
+    for one in classes:
+        right = isinstance(one, type) and issubclass(one, Exception)
+        need(right, option, one, "a class of exceptions, or a tuple of them")
+    return cast("tuple[type[Exception], ...]", classes)

@@ -11,7 +11,7 @@ from resilient.caching.mounts import Mount
 from resilient.caching.names import all_names, key_of, matcher
 from resilient.durations import Duration, seconds_of
 from resilient.entry import FOREVER, Entry
-from resilient.errors import TransactionError
+from resilient.errors import CorruptEntryError, TransactionError
 from resilient.ports import AsyncStore, Runtime
 
 
@@ -35,8 +35,7 @@ class Plain:
         return await getattr(self, command)(*args, **kwargs)
 
     async def get(self, key: str, default: object = None) -> object:
-        entry = await self._store(key).get(key)
-        return default if entry is None else self._values.value_of(key, entry)
+        return self._value(key, await self._store(key).get(key), default)
 
     async def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
         return await self._store(key).set(key, self._entry(key, value, ttl, tags))
@@ -48,8 +47,7 @@ class Plain:
         entries: dict[str, Entry | None] = {}
         for mount, mine in self._by_mount(keys).items():
             entries.update(zip(mine, await self._of(mount).get_many(mine), strict=True))
-        found = [(key, entries[key]) for key in keys]
-        return tuple(default if entry is None else self._values.value_of(key, entry) for key, entry in found)
+        return tuple(self._value(key, entries[key], default) for key in keys)
 
     async def set_many(
         self, pairs: Mapping[str, object], ttl: Duration | None = None, *, tags: Sequence[str] = ()
@@ -120,8 +118,10 @@ class Plain:
     async def _get_match(self, pattern: str) -> AsyncIterator[tuple[str, object]]:
         async for key in self._scan(pattern):
             entry = await self._store(key).get(key)
-            if entry is not None:
-                yield key, self._values.value_of(key, entry)
+            # The answers of a client that shares the store are no values.
+            value = _NOTHING if entry is None or "kind" not in entry.meta else self._value(key, entry, _NOTHING)
+            if value is not _NOTHING:
+                yield key, value
 
     async def _change(self, key: str, change: Callable[[Entry], Entry]) -> bool:
         """Put another entry in the place of the one that is there; False if there is none."""
@@ -133,6 +133,16 @@ class Plain:
                 continue  # somebody was faster
             return True
         return False
+
+    def _value(self, key: str, entry: Entry | None, default: object) -> object:
+        """What ``entry`` keeps; ``default`` without one, or if it cannot be decoded, which is told."""
+        if entry is None:
+            return default
+        try:
+            return self._values.value_of(key, entry)
+        except CorruptEntryError as error:
+            self._core.failed(Command.GET, key, error)
+            return default
 
     def _entry(self, key: str, value: object, ttl: Duration | None, tags: Sequence[str]) -> Entry:
         wall, ends = self._core.clock.wall(), self._ends(ttl)
@@ -153,6 +163,9 @@ class Plain:
         for key in dict.fromkeys(keys):
             found.setdefault(self._core.mounts.of(key), []).append(key)
         return found
+
+
+_NOTHING: object = object()
 
 
 def batched(keys: list[str], most: int = 100) -> list[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 
 class Raised(NamedTuple):
@@ -30,7 +30,7 @@ def revived(parts: object) -> Raised:
     module, qualname, args = _checked(parts)
     found: Any = sys.modules[module]
     for name in qualname.split("."):
-        found = vars(found)[name]
+        found = cast("dict[str, Any]", vars(found))[name]
     if not (isinstance(found, type) and issubclass(found, Exception)):
         raise TypeError(qualname)
     error = BaseException.__new__(found, *args)
@@ -39,6 +39,7 @@ def revived(parts: object) -> Raised:
 
 
 def _checked(parts: object) -> tuple[str, str, tuple[object, ...]]:
-    if not (isinstance(parts, list) and [type(part) for part in parts] == [str, str, tuple]):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    said = cast("list[Any]", parts)
+    if type(parts) is not list or [type(part) for part in said] != [str, str, tuple]:
         raise ValueError("no exception")
-    return parts[0], parts[1], parts[2]
+    return said[0], said[1], said[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from typing import NamedTuple, Self
@@ -56,7 +56,7 @@ class Scopes:
         self._current.reset(token)
 
     @contextmanager
-    def within(self, scope: Scope) -> Iterator[Scope]:
+    def within(self, scope: Scope) -> Generator[Scope]:
         """Let ``scope`` hold inside of a ``with`` block."""
         token = self._current.set(scope)
         try:

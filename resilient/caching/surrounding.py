@@ -17,6 +17,18 @@ Around: TypeAlias = Callable[[Runtime, tuple[Any, ...], Mapping[str, Any], Job[A
 """Does something around a call, which is its last argument; the others are the colour and the call's arguments."""
 
 
+class StoppedError(Exception):
+    """On its way through coroutines: a function raised what no coroutine can raise.
+
+    Attributes:
+        error: what it raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def surrounded(core: Core, function: F, around: Around, *, option: str) -> F:
     """``function`` with ``around`` done around each of its calls.
 
@@ -29,9 +41,9 @@ def surrounded(core: Core, function: F, around: Around, *, option: str) -> F:
     Raises:
         ConfigurationError: the function is a generator, whose call does nothing yet.
     """
-    if isinstance(function, classmethod | staticmethod):
-        inner: Any = function
-        return cast("F", type(inner)(surrounded(core, inner.__func__, around, option=option)))
+    if isinstance(cast("object", function), classmethod | staticmethod):
+        method = cast("Any", function)
+        return cast("F", type(method)(surrounded(core, method.__func__, around, option=option)))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigurationError(f"{option}: {function.__qualname__} is a generator; give a function that returns")
 
@@ -39,20 +51,16 @@ def surrounded(core: Core, function: F, around: Around, *, option: str) -> F:
         return await around(core.tasks, args, kwargs, lambda: function(*args, **kwargs))
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        stopped: list[StopIteration] = []
-
         async def job() -> Any:
             try:
                 return function(*args, **kwargs)
-            except StopIteration as error:
-                # A coroutine cannot raise it.
-                stopped.append(error)
-                return None
+            except (StopIteration, StopAsyncIteration) as error:
+                raise StoppedError(error) from None
 
-        result = drive(around(core.threads, args, kwargs, job))
-        if stopped:
-            raise stopped[0]
-        return result
+        try:
+            return drive(around(core.threads, args, kwargs, job))
+        except StoppedError as stopped:
+            raise stopped.error from None
 
     wrapper = call_async if inspect.iscoroutinefunction(function) else call
     return cast("F", functools.wraps(function)(wrapper))

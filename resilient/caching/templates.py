@@ -71,6 +71,11 @@ class Template:
                 self._end = ""
 
     @property
+    def names(self) -> frozenset[str]:
+        """The parameters that it shows something of."""
+        return frozenset(self._arguments.names[hole.place] for hole in self._holes)
+
+    @property
     def is_constant(self) -> bool:
         """Whether it has no holes."""
         return not self._holes

@@ -55,16 +55,18 @@ class Through:
         """Give a lease back."""
         return await self._mount.store(self._runtime).release(name, owner)
 
-    async def delete(self, *names: str) -> int:
+    async def delete(self, *keys: str) -> int:
         """Remove entries by their names in the store."""
-        return await self._core.store(self._mount, self._runtime).delete(*names)
+        return await self._core.store(self._mount, self._runtime).delete(*keys)
 
-    async def incr(self, name: str, by: int, expires_at: float) -> int:
+    async def incr(self, key: str, by: int, expires_at: float) -> int:
         """Add to a counter by its name in the store."""
-        return await self._core.store(self._mount, self._runtime).incr(name, by, expires_at)
+        return await self._core.store(self._mount, self._runtime).incr(key, by, expires_at)
 
     async def get(self, key: str) -> Entry | None:
-        """The entry, or what a middleware gives in its place; None for a miss."""
+        """The entry, or what a middleware gives in its place; None for a miss, and where ``get`` is switched off."""
+        if self._core.is_off(Command.GET, key):
+            return None
         if not self._core.middlewares:
             return await self._core.store(self._mount, self._runtime).get(named(self._namespace, key))
         entry: Entry | None = None
@@ -96,7 +98,9 @@ class Through:
         return self._coding.entry_of(key, said, entry)
 
     async def set(self, key: str, entry: Entry) -> bool:
-        """Write the entry, or what a middleware makes of it; whether it was written."""
+        """Write the entry, or what a middleware makes of it; whether it was written. Not if ``set`` is switched off."""
+        if self._core.is_off(Command.SET, key):
+            return False
         if not self._core.middlewares:
             return await self._core.store(self._mount, self._runtime).set(named(self._namespace, key), entry)
         value = self._coding.value_of(key, entry)

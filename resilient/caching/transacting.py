@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar
 
 from resilient.caching.core import Core
 from resilient.caching.scopes import Scope
+from resilient.caching.surrounding import surrounded
 from resilient.caching.transactions import Isolation, Transaction
+from resilient.ports import Job, Runtime
 from resilient.runtime.drive import drive
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,25 +56,25 @@ class Transacting:
             drive(transaction.commit(self._core.threads))
 
     def __call__(self, function: F) -> F:
-        """``function`` with each of its calls in a transaction."""
+        """``function`` with each of its calls in a transaction.
 
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            async with self._anew():
-                return await function(*args, **kwargs)
+        Raises:
+            ConfigurationError: it is a generator, which goes on after its call.
+        """
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._anew():
-                return function(*args, **kwargs)
+        async def around(runtime: Runtime, args: tuple[Any, ...], kwargs: Mapping[str, Any], job: Job[Any]) -> Any:
+            anew = type(self)(self._core, self._isolation)
+            if runtime is self._core.threads:
+                with anew:
+                    return await job()
+            async with anew:
+                return await job()
 
-        wrapper = call_async if inspect.iscoroutinefunction(function) else call
-        return cast("F", functools.wraps(function)(wrapper))
-
-    def _anew(self) -> Self:
-        return type(self)(self._core, self._isolation)
+        return surrounded(self._core, function, around, option="transact")
 
     def _enter(self) -> Transaction:
         here = self._core.scopes.here()
-        if here.transaction is not None:
+        if here.transaction is not None and not here.transaction.over:
             self._open.append((here.transaction, None))
             return here.transaction
         transaction = Transaction(self._isolation)
@@ -87,6 +87,7 @@ class Transacting:
         if token is None:
             return None
         self._core.scopes.leave(token)
+        transaction.over = True
         return transaction
 
 

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from resilient.caching.mounts import Mount
-from resilient.entry import COUNTER, Entry, counted
-from resilient.errors import ConfigurationError, StoreError, TransactionError
+from resilient.entry import Entry
+from resilient.errors import ConfigurationError, TransactionError
 from resilient.ports import NO_ENTRIES, Runtime, Usage
 from resilient.settings import nearest
+from resilient.stores.counters import incremented
 
 Isolation: TypeAlias = Literal["READ_COMMITTED", "SERIALIZABLE"]
 """What a transaction sees of others: what they have committed; or nothing, else it fails."""
@@ -20,6 +21,9 @@ class Transaction:
 
     Args:
         isolation: under ``SERIALIZABLE`` all that was read must still be there when it is committed.
+
+    Attributes:
+        over: whether it has ended; what still runs in its stretch of the program is on its own.
 
     Raises:
         ConfigurationError: there is no such isolation.
@@ -33,7 +37,6 @@ class Transaction:
             raise ConfigurationError(f"isolation={isolation!r} is not right; {hint}")
         self.serializable = isolation == "SERIALIZABLE"
         self.over = False
-        self._mount: Mount | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -41,6 +44,7 @@ class Transaction:
         self.changes: dict[str, Entry | None] = {}
         self.expected: dict[str, Entry | None] = {}
         self.tags: set[str] = set()
+        self._mount: Mount | None = None
 
     def belongs_to(self, mount: Mount) -> None:
         """Keep the transaction to one store.
@@ -63,10 +67,11 @@ class Transaction:
             TransactionError: what it rests upon has changed meanwhile.
             StoreUnavailableError: the store failed.
         """
-        changes, expected, tags = self.changes, self.expected, self.tags
+        mount, changes, expected, tags = self._mount, self.changes, self.expected, self.tags
         self.reset()
-        if self._mount is not None and (changes or tags):
-            await self._mount.store(runtime).commit(changes, expected=expected, tags=tags)
+        # What was only read may have been read while others changed it, half before and half after.
+        if mount is not None and (changes or tags or expected):
+            await mount.store(runtime).commit(changes, expected=expected, tags=tags)
 
 
 class Overlay:
@@ -147,14 +152,9 @@ class Overlay:
         entry = await self.get(key)
         if key not in self._transaction.changes:
             await self._relied_upon(key)
-        before = 0 if entry is None else counted(entry)
-        if before is None:
-            raise StoreError(f"what is kept under {key!r} is no counter")
-        wall = self._clock.wall()
-        ends = expires_at if entry is None else entry.expires_at
-        body = b"%d" % (before + by)
-        await self.set(key, Entry(body=body, meta=COUNTER, stored_at=wall, fresh_until=ends, expires_at=ends))
-        return before + by
+        counter = incremented(entry, by, self._clock.wall(), expires_at)
+        await self.set(key, counter)
+        return int(counter.body)
 
     async def acquire(self, name: str, owner: str, ttl: float) -> int | None:
         """A lease is taken at once."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import httpx
 
 from resilient.engine import TRIP, Trip
@@ -15,6 +19,23 @@ def carrying(request: httpx.Request, trip: Trip) -> httpx.Request:
     carried = again(request, {**request.extensions, TRIP: trip}, {})
     trip.request = carried
     return carried
+
+
+def around(trip: Trip, auth: httpx.Auth | None, options: Mapping[str, Any]) -> AbstractContextManager[object]:
+    """The context of a call. Only an authentication makes requests in it, so without one it is none, and costs nothing.
+
+    Args:
+        trip: the call.
+        auth: the client's own authentication.
+        options: what ``send`` was given.
+    """
+    given = options.get("auth", httpx.USE_CLIENT_DEFAULT)
+    if given is httpx.USE_CLIENT_DEFAULT:
+        given = auth
+    return _NONE if given is None else trip
+
+
+_NONE = nullcontext()
 
 
 def give_back(request: httpx.Request, carried: httpx.Request) -> None:

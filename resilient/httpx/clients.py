@@ -10,7 +10,7 @@ import httpx
 
 from resilient.config import PathLike, client_options
 from resilient.engine import CircuitHandle, State
-from resilient.httpx.carrying import carrying, handed_over, named_in
+from resilient.httpx.carrying import around, carrying, handed_over, named_in
 from resilient.httpx.options import (
     AsyncClientOptions,
     AsyncConfiguredOptions,
@@ -107,7 +107,7 @@ class ResilientClient(_Client, httpx.Client):
         trip = self._owner.engine.begin(request, stream)
         carried = carrying(request, trip)
         try:
-            with trip:
+            with around(trip, self.auth, options):
                 response = super().send(carried, stream=stream, **options)
         except BaseException as error:
             named_in(error, request, carried)
@@ -180,7 +180,7 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
         trip = self._owner.engine.begin(request, stream)
         carried = carrying(request, trip)
         try:
-            with trip:
+            with around(trip, self.auth, options):
                 response = await super().send(carried, stream=stream, **options)
         except BaseException as error:
             named_in(error, request, carried)

@@ -6,7 +6,8 @@ observe(call) > deadline > fallback > response cache > retry > per attempt: brea
 attempt timeout > observe(attempt) > send
 
 The swap that breaks it: with the breaker outside of retry, the attempts of one call count as one, an open
-circuit no longer ends the retry loop, and an origin that fails is hammered three times as hard. With the rate limit outside of it, retries are not counted.
+circuit no longer ends the retry loop, and an origin that fails is hammered three times as hard. With the rate limit
+outside of it, retries are not counted.
 """
 
 from __future__ import annotations

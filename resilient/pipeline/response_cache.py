@@ -224,6 +224,7 @@ class ResponseSlot:
     """
 
     __slots__ = (
+        "_background",
         "_call",
         "_holds",
         "_proceed",
@@ -246,6 +247,7 @@ class ResponseSlot:
         self._seen: float | None = None
         """When that was stored which was read first."""
         self._told = False
+        self._background = False
         self.fence = 0
         self.guard = guard
         self.name = key
@@ -359,11 +361,11 @@ class ResponseSlot:
             fence=self.fence,
         )
         if await self.guard.set(self.name, entry):
-            self._call.record(CacheStored(strategy=self._strategy, ttl=fresh_for))
+            self._call.record(CacheStored(strategy=self._strategy, ttl=fresh_for, background=self._background))
         return entry
 
     def _not_kept(self, reason: str) -> None:
-        self._call.record(CacheStored(strategy=self._strategy, detail=reason))
+        self._call.record(CacheStored(strategy=self._strategy, detail=reason, background=self._background))
 
     def is_failure(self, value: Response) -> bool:
         """Whether the origin failed."""
@@ -420,12 +422,13 @@ class ResponseSlot:
         guard = Guard(self.guard.store, self.runtime, call.record, None)
         slot = ResponseSlot(self._stage, call, self._proceed, guard, self.name)
         slot._seen = self._seen
+        slot._background = True
 
         async def made() -> tuple[Response, Entry | None]:
             value, entry = await making.fill(slot)
             await slot.discard(value)
             if slot.is_failure(value):
-                raise _FailedError(value.status_code)
+                raise FailedStatusError(value.status_code)
             return value, entry
 
         make_behind(slot, made, self._pauses(), self._refreshed)
@@ -463,7 +466,7 @@ class ResponseSlot:
             self._call.record(CacheLookup(result="miss", strategy=self._strategy))
 
 
-class _FailedError(Exception):
+class FailedStatusError(Exception):
     """The origin answered that it failed; the kept answer stays."""
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from resilient.call import Call, Handler
 from resilient.checks import are_all, is_count, need
 from resilient.durations import Duration, shown
-from resilient.errors import ConfigurationError, DeadlineExceededError, RateLimitedError
-from resilient.events import Paused, Rejected, Retried, RetryExhausted, RetryStop
+from resilient.errors import ConfigurationError, DeadlineExceededError
+from resilient.events import Retried, RetryExhausted, RetryStop
 from resilient.exchange import MINIMUM_LEFT
 from resilient.mechanics.backoff import decorrelated, full_jitter
 from resilient.mechanics.budget import Budget, Tokens
-from resilient.mechanics.pause import Pause
-from resilient.mechanics.retry_after import pause_asked, retry_after
+from resilient.mechanics.retry_after import retry_after
 from resilient.messages import Response
 from resilient.outcome import Failure, is_failed_status, is_throttled_status
+from resilient.pausing import note_pause, pause_left, wait_out_pause
 from resilient.settings import put_seconds, settings
 
 if TYPE_CHECKING:
@@ -110,14 +110,14 @@ class Retry:
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """The first attempt in plain code; everything else only after it failed."""
         outcome: Response | Exception
-        if _pause_left(call):
-            await _wait_out_a_pause(call)
+        if pause_left(call):
+            await wait_out_pause(call)
         try:
             response = await proceed(call)
         except Exception as error:  # noqa: BLE001 - raised again unless another attempt may help
             outcome = error
         else:
-            _note_a_pause(call, response)
+            note_pause(call, response)
             if self.retry is None and response.status_code < 400 and response.status_code not in self.statuses:
                 _succeed(call, 0.0)
                 return response
@@ -160,7 +160,7 @@ class _Retrying:
         sent = False
         try:
             await self._back_off(last, delay)
-            await _wait_out_a_pause(call)
+            await wait_out_pause(call)
             sent = True
             response = await self._proceed(call.attempted(self._number))
         except Exception as error:
@@ -172,7 +172,7 @@ class _Retrying:
         finally:
             if not sent:
                 self._take_back()
-        _note_a_pause(call, response)
+        note_pause(call, response)
         return response
 
     def _failed(self, outcome: Response | Exception) -> str | None:
@@ -234,7 +234,7 @@ class _Retrying:
 
     def _asked(self, outcome: Response | Exception) -> float | None:
         """Seconds that the origin asked for (RFC 9110 section 10.2.3), a pause for a spent quota included."""
-        pause = _pause_left(self._call)
+        pause = pause_left(self._call)
         asked = None
         if not isinstance(outcome, Exception):
             asked = retry_after(outcome.headers.get, outcome.status_code, self._call.runtime.clock.wall())
@@ -319,31 +319,6 @@ def _told(last: Response | Exception) -> str:
     if isinstance(last, Exception):
         return f"the last attempt failed with {type(last).__name__}"
     return f"the last answer was {last.status_code}"
-
-
-def _note_a_pause(call: Call, response: Response) -> None:
-    if "ratelimit" not in response.headers:
-        return
-    asked = pause_asked(response.headers.get, call.runtime.clock.wall())
-    if asked is not None:
-        call.host.learned(Pause, Pause).extend(asked, call.runtime.clock.now())
-
-
-def _pause_left(call: Call) -> float:
-    pause = call.host.known(Pause)
-    return 0.0 if pause is None else pause.left(call.runtime.clock.now())
-
-
-async def _wait_out_a_pause(call: Call) -> None:
-    """Wait until the origin's quota is filled again, or refuse the call if that is after its deadline."""
-    left = _pause_left(call)
-    if not left:
-        return
-    if left + MINIMUM_LEFT > call.time_left:
-        call.record(Rejected(by="rate", origin=call.host.origin, retry_in=left))
-        raise RateLimitedError(call.host.origin, left)
-    call.record(Paused(seconds=left))
-    await call.runtime.sleep(left)
 
 
 def _is_throttled(outcome: Response | Exception) -> bool:

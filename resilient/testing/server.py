@@ -24,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 START_WITHIN = 30.0
 """Real seconds; machines that run tests are busy."""
 _TURNS = 5
-"""Turns of the loop after which whoever is at the door of a server that closes has come in."""
+"""Turns of the loop after which whoever was accepted has come in."""
 
 
 class LocalServer(Script, Ledger):
@@ -143,16 +143,19 @@ class LocalServer(Script, Ledger):
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        server, self._server = self._server, None
+        if server is not None:
+            # It stops to accept before it closes: asyncio forgets a connection that is half accepted then.
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            server.close()
         while tasks := list(self._open):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # those that have ended are told of, and whoever came meanwhile has come in
+            await asyncio.sleep(0)  # until they have left
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

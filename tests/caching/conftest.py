@@ -16,10 +16,13 @@ import pytest
 from resilient import Cache
 from resilient.runtime.drive import drive
 from resilient.testing import FakeClock, Simulation
+from tests.caching.processes import Program
 
 NO_HURRY = {"write_wait": "60s", "busy_timeout": "60s"}
 """Waits of a disk that a busy machine does not cut short."""
 COLOURS = ("blocking", "async")
+OVER = "it is over"
+"""What comes behind the last item of an iterator."""
 
 
 class Colour:
@@ -63,9 +66,9 @@ class Colour:
             return list(found)
         return await found if inspect.isawaitable(found) else found
 
-    async def first_of(self, found):
-        """The next item of an iterator of this colour."""
-        return await anext(found) if self.colour == "async" else next(found)
+    async def next_of(self, found):
+        """The next item of an iterator of this colour; behind the last one, :data:`OVER`."""
+        return await anext(found, OVER) if self.colour == "async" else next(found, OVER)
 
     async def close(self, found):
         """Close a generator of this colour."""
@@ -188,6 +191,20 @@ def heard(request, colour, tmp_path):
 @pytest.fixture
 def scene(colour):
     return Scene(colour)
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Starts Python on a text in a process of its own, which does not outlive the test."""
+    started = []
+
+    def script(text, *args):
+        started.append(Program(tmp_path / f"program{len(started)}.py", text, *args))
+        return started[-1]
+
+    yield script
+    for program in started:
+        program.close()
 
 
 @pytest.hookimpl(tryfirst=True)

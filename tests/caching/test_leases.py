@@ -9,12 +9,14 @@ import sys
 import threading
 import types
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
 from resilient.caching.leases import LAST_WAIT, LEASE, Lease, Lock, take, take_turns
 from resilient.errors import LeaseLostError, StoreUnavailableError
+from resilient.runtime.background import BackgroundThread
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.drive import drive
 from resilient.runtime.lift import Lifted
@@ -124,18 +126,70 @@ def test_a_lease_is_kept_as_long_as_it_is_held(world):
 
 
 def test_a_lease_that_is_given_back_is_renewed_no_more(world):
-    """At once: its background work is over in the same instant."""
+    """Nothing is due any more; and what is over before the first renewal has done no work in the background."""
 
     async def caller():
         lease = await world.take()
         await world.sleep(1.0)
         kept = world.under_way()
         await lease.release()
-        await world.sleep(0.0)
-        return kept, world.under_way(), await world.sleep(60.0)
+        return kept, await world.sleep(60.0)
 
-    assert world.run([caller]) == [(1, 0, None)]
+    assert world.run([caller]) == [(0, None)]
     assert world.store.commands["renew"] == 0
+
+
+def test_a_lease_that_is_given_back_during_its_renewal_is_renewed_no_more(world):
+    """The renewal ends after the lease, and is the last one."""
+    world.store.latency = 0.5
+
+    async def caller():
+        lease = await world.take()
+        await world.sleep(LEASE / 3 + 0.1)
+        await lease.release()
+        await world.sleep(60.0)
+
+    world.run([caller])
+    assert world.store.commands["renew"] == 1
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.1])
+def test_many_leases_are_all_kept_and_leave_room_for_other_work(world, latency):
+    """More of them than there may be background work, which is begun meanwhile as ever; on a slow store too."""
+    world.store.latency = latency
+
+    async def holds(number):
+        async with await world.take(f"name {number}") as lease:
+            await world.sleep(30.0)
+            return lease.lost
+
+    async def refreshes():
+        begun = []
+        for number in range(300):
+            begun.append(world.runtime.spawn(f"key {number}", partial(world.sleep, 1.0)))
+            await world.sleep(0.1)
+        return not all(begun)
+
+    assert world.run([*(partial(holds, number) for number in range(200)), refreshes]) == [False] * 201
+    assert world.store.commands["renew"] >= 200 * 17
+
+
+def test_a_store_that_hangs_loses_only_its_own_leases(world):
+    """However many they are; those of another store are renewed on time."""
+    hangs = Remote(world.runtime)
+
+    async def loses(number):
+        lease = await take(hangs, world.runtime, f"name {number}")
+        hangs.latency = 1_000.0
+        await world.sleep(20.0)
+        return lease.lost
+
+    async def keeps():
+        async with await world.take() as lease:
+            await world.sleep(20.0)
+            return lease.lost
+
+    assert world.run([*(partial(loses, number) for number in range(100)), keeps]) == [True] * 100 + [False]
 
 
 def test_a_lease_survives_a_store_that_is_down_for_a_while(world):
@@ -196,15 +250,35 @@ def test_a_loss_that_only_the_end_brings_to_light_is_a_loss(world):
     assert world.run([caller]) == [(False, True)]
 
 
-def test_a_lease_that_nobody_can_renew_is_lost_after_its_time(world):
-    """Such as where there is too much background work already."""
+def test_closing_waits_for_no_lease_and_takes_none_away(world):
+    """Whoever holds it may go on after the close, and keeps it."""
 
     async def caller():
-        await world.runtime.settle(0.0)
         lease = await world.take()
-        before = lease.lost
-        await world.sleep(LEASE)
-        return before, lease.lost, await lease.release()
+        await world.runtime.settle()
+        settled = world.now
+        await world.sleep(3 * LEASE)
+        return settled, lease.lost, await lease.release()
+
+    assert world.run([caller]) == [(0.0, False, True)]
+
+
+def test_a_lease_that_nobody_can_renew_is_lost_after_its_time(monkeypatch):
+    """There is no thread to be had for it; a later one gets its own."""
+    world = World("blocking")
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def caller():
+        with monkeypatch.context() as patch:
+            patch.setattr(BackgroundThread, "start", refuse)
+            lease = await world.take()
+            before = lease.lost
+            await world.sleep(LEASE)
+        async with await world.take("another name") as other:
+            await world.sleep(2 * LEASE)
+            return before, lease.lost, other.lost
 
     assert world.run([caller]) == [(False, True, False)]
 
@@ -264,6 +338,98 @@ def test_a_lease_on_a_fake_clock_does_not_make_time_run_away():
 
     drive(caller())
     assert clock.now() == before + 10.0
+
+
+# On a clock that stands still a lease never ends, so real timers need not be on time.
+
+
+def test_threads_hold_leases_by_one_more_thread_which_ends_with_the_last_of_them():
+    """However many there are; and it is there again for the next one."""
+    runtime = ThreadRuntime(FakeClock())
+    store = Remote(runtime)
+
+    def waiting():
+        return [thread for thread in threading.enumerate() if isinstance(thread, BackgroundThread)]
+
+    before = waiting()
+    for _ in range(3):
+        leases = [drive(take(store, runtime, f"name {number}")) for number in range(100)]
+        (thread,) = set(waiting()) - set(before)
+        assert all(drive(lease.release()) for lease in leases)
+        thread.join(30)
+        assert waiting() == before
+
+
+def test_each_event_loop_renews_its_own_leases():
+    """One runtime serves them all; a store's connections belong to a loop."""
+    runtime, renewed = TaskRuntime(FakeClock()), {}
+
+    class Noted(Remote):
+        async def renew(self, name, *args):
+            renewed[name].append(asyncio.get_running_loop())
+            return await super().renew(name, *args)
+
+    store, both = Noted(runtime), threading.Barrier(2)
+
+    async def caller(name):
+        renewed[name] = []
+        async with await take(store, runtime, name, 0.03):
+            both.wait(30)
+            while len(renewed[name]) < 3:
+                await asyncio.sleep(0.01)
+        assert set(renewed[name]) == {asyncio.get_running_loop()}
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: asyncio.run(caller(name)), ["ann", "bob"]))
+
+
+FORKING = """
+import asyncio, os, threading, time
+from resilient.caching.leases import take
+from resilient.runtime.drive import drive
+from resilient.runtime.threads import ThreadRuntime
+from resilient.testing import FakeClock
+
+runtime, renewed = ThreadRuntime(FakeClock()), []
+
+class Store:
+    async def acquire(self, name, owner, ttl):
+        return 1
+
+    async def renew(self, name, owner, ttl):
+        renewed.append(name)
+        return True
+
+    async def release(self, name, owner):
+        return True
+
+def until(condition):
+    for _ in range(3000):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+clock = runtime.clock
+parents = drive(take(Store(), runtime, "the parent's", 1.5))
+reads, writes = os.pipe()
+if (pid := os.fork()) == 0:
+    alone = threading.active_count() == 1
+    drive(take(Store(), runtime, "the child's", 1.5))
+    clock.advance(0.5)
+    os.write(writes, f"{alone} {until(lambda: renewed)} {renewed}".encode())
+    os._exit(0)
+os.waitpid(pid, 0)
+clock.advance(0.5)
+print(until(lambda: renewed), renewed)
+print(os.read(reads, 1000).decode())
+"""
+
+
+def test_a_forked_child_renews_what_it_took_itself_and_nothing_else():
+    """The parent's leases are renewed by the parent."""
+    ran = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.splitlines() == ['True ["the parent\'s"]', 'True True ["the child\'s"]']
 
 
 # --- waiting for one's turn ---
@@ -652,6 +818,24 @@ def test_cancelled_in_any_wait_it_leaves_nothing(operation, twice):
     while virtual_run(scenario(at)):
         at += 1
     assert at > 4
+
+
+def test_many_who_are_cancelled_at_once_leave_nothing():
+    """More of them than there may be background work, which gives back what they have just taken."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        runtime = TaskRuntime(loop.clock)
+        store = Remote(runtime, 0.1)
+        tasks = [asyncio.ensure_future(take(store, runtime, f"name {number}")) for number in range(200)]
+        await asyncio.sleep(0.06)
+        for task in tasks:
+            task.cancel()
+        await asyncio.sleep(1.0)
+        assert all(task.cancelled() for task in tasks)
+        return sum(store.store.acquire(f"name {number}", "the next", 1.0) is not None for number in range(200))
+
+    assert virtual_run(scenario()) == 200
 
 
 # --- processes, on a real disk ---

@@ -28,6 +28,12 @@ SAYS = {
         "With a key it may be sent again: 200",
         "the server saw 2",
     ],
+    "fastapi_service.py": [
+        "The first answer: {'currency': 'EUR', 'rate': 1.08}",
+        "Who has it already: 304, 0 bytes",
+        "Loaded 1 time",
+        "After no-cache: loaded 2 times",
+    ],
     "your_own_middleware.py": [
         "Sign each attempt anew",
         "The server saw ['attempt-1', 'attempt-2']",

@@ -22,6 +22,7 @@ from resilient import Policy, Retry, options
 from resilient.testing import LocalServer
 from resilient.testing.wire import head_of, read_request
 from tests.serving import LOOPBACK, serving
+from tests.soaking import sizes
 from tests.wire.servers.host import Host, join
 
 from .both import Transport, reply_to
@@ -133,16 +134,19 @@ async def poisoned(family, url, kept):
         return bool(stuck(client))
 
 
-async def after_the_storm(family, url, kept, way, times):
+async def after_the_storm(family, url, kept, way, times, found):
     """A client of ours goes through a storm; what its pool and its tasks look like then."""
     before = asyncio.all_tasks()
     async with family.door.AsyncResilientClient(limits=limits(family, kept), policies=ONCE) as client:
         ask = cancelling(client, url) if way == "cancelled" else cutting(family, client, url)
         ended = await storm(ask, times)
+        await eventually(lambda: not stuck(client))
+        healthy = await survivors(client, url, family.http)
+        found.update(ended)
+        found.update(answered_after=healthy[200], stuck=len(stuck(client)))
         assert ended["given up"] > times // 2
         assert sum(ended.values()) == times
-        assert await eventually(lambda: not stuck(client))
-        assert await survivors(client, url, family.http) == {200: 100}
+        assert healthy == {200: 100}
         assert stuck(client) == []
         assert whole(client)
         assert bool(guards_of(client)) is (family.http.__name__ == "httpx")
@@ -151,25 +155,23 @@ async def after_the_storm(family, url, kept, way, times):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [CONNECTIONS, 0], ids=["kept alive", "closed each time"])
-def test_cancelled_requests_leave_no_connection_behind(family, kept):
+def test_cancelled_requests_leave_no_connection_behind(family, kept, found):
     """3,000 of them, 0.5 to 8 ms after their start, over five connections; a hundred healthy ones follow."""
 
     async def main():
         assert await poisoned(family, url, kept) is (family.http.__name__ == "httpx")
-        await after_the_storm(family, url, kept, "cancelled", 3_000)
+        await after_the_storm(family, url, kept, "cancelled", 3_000, found)
 
     with serving(slow=0.006) as url:
         asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-    "times", [pytest.param(1_000, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.soak)]
-)
+@sizes(requests=(1_000, 10_000))
 @pytest.mark.parametrize("kept", [CONNECTIONS, 0], ids=["kept alive", "closed each time"])
-def test_requests_that_a_deadline_cuts_leave_no_connection_behind(family, kept, times):
+def test_requests_that_a_deadline_cuts_leave_no_connection_behind(family, kept, requests, found):
     """A deadline cancels what is under way, too; and so do its phases, in the midst of a wait for a connection."""
     with serving(slow=0.006) as url:
-        asyncio.run(after_the_storm(family, url, kept, "cut", times))
+        asyncio.run(after_the_storm(family, url, kept, "cut", requests, found))
 
 
 def threads_storm(family, client, url, times):
@@ -211,31 +213,34 @@ def test_timeouts_of_threads_leave_no_connection_behind(family, kept):
             assert bool(guards_of(client)) is (family.http.__name__ == "httpx")
 
 
-@pytest.mark.parametrize(
-    "calls", [pytest.param(200, marks=pytest.mark.slow), pytest.param(1_000, marks=pytest.mark.soak)]
-)
-def test_retries_leak_no_connection(world, family, calls):
+@sizes(calls=(200, 1_000))
+def test_retries_leak_no_connection(world, family, calls, found):
     """Ten for each call, over a pool of two, from ten callers at once: each answer that is replaced is given back."""
     policy = Policy(retry=Retry(max_attempts=11, base=0.0001, cap=0.0001), budget=None, breaker=None)
     kind = world.choose(family.door.ResilientClient, family.door.AsyncResilientClient)
     given = {"limits": limits(family, 2, 2), "policies": policy}
 
+    def seen(answer):
+        return answer.status_code, len(answer.extensions["resilient"].attempts)
+
+    def judge(client, answers, left):
+        found.update(attempts=sum(attempts for _, attempts in answers), stuck=len(stuck(client)), left_open=left)
+        assert answers == [(503, 11)] * calls
+        assert stuck(client) == []
+        assert whole(client, 2)
+        assert left <= 1
+
     async def in_tasks(url):
+        answers = []
         async with kind(**given) as client:
             for _ in range(calls // 10):
-                for answer in await asyncio.gather(*(client.get(url + "/503") for _ in range(10))):
-                    assert (answer.status_code, len(answer.extensions["resilient"].attempts)) == (503, 11)
-            assert stuck(client) == []
-            assert whole(client, 2)
-            assert int((await client.get(url + "/open")).content) <= 1
+                answers += map(seen, await asyncio.gather(*(client.get(url + "/503") for _ in range(10))))
+            judge(client, answers, int((await client.get(url + "/open")).content))
 
     def in_threads(url):
         with kind(**given) as client, ThreadPoolExecutor(10) as pool:
-            for answer in pool.map(lambda _: client.get(url + "/503"), range(calls)):
-                assert (answer.status_code, len(answer.extensions["resilient"].attempts)) == (503, 11)
-            assert stuck(client) == []
-            assert whole(client, 2)
-            assert int(client.get(url + "/open").content) <= 1
+            answers = list(pool.map(lambda _: seen(client.get(url + "/503")), range(calls)))
+            judge(client, answers, int(client.get(url + "/open").content))
 
     with serving() as url:
         world.choose(in_threads, lambda url: asyncio.run(in_tasks(url)))(url)

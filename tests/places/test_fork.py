@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving import serving
+from tests.soaking import sizes
 
 FORKING = Path(__file__).with_name("forking.py")
 CHILDREN = 4
@@ -42,8 +43,8 @@ def is_astray(found):
     return found["warm"] == "right" and any(set(one) != {"right"} for one in [found["parent"], *found["children"]])
 
 
-@pytest.mark.parametrize("runs", [pytest.param(3, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.soak)])
-def test_no_process_gets_the_answer_of_another_one(forking, runs):
+@sizes(runs=(3, 20))
+def test_no_process_gets_the_answer_of_another_one(forking, runs, found):
     """Four children with 300 questions each, and their parent, at once; what was kept is theirs, too.
 
     Through a plain client answers go astray, or never come.
@@ -51,10 +52,13 @@ def test_no_process_gets_the_answer_of_another_one(forking, runs):
     with serving(slow=0.001) as url:
         assert any(is_astray(forking("answers", url, 100, whose="plain")) for _ in range(5))
         for _ in range(runs):
-            found = forking("answers", url, 300)
-            assert found["warm"] == "right"
-            assert is_right(found["parent"], 300)
-            assert [is_right(one, 300) for one in found["children"]] == [True] * CHILDREN, found
+            told = forking("answers", url, 300)
+            processes = [told["parent"], *told["children"]]
+            right = sum(one.get("right", 0) for one in processes)
+            found.update(processes=len(processes), right=right, astray=2 * 300 * len(processes) - right)
+            assert told["warm"] == "right"
+            assert is_right(told["parent"], 300)
+            assert [is_right(one, 300) for one in told["children"]] == [True] * CHILDREN, told
 
 
 @pytest.mark.slow

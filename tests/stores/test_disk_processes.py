@@ -13,6 +13,7 @@ import pytest
 from resilient.entry import Entry
 from resilient.runtime.clock import SystemClock
 from resilient.testing import FakeClock
+from tests.soaking import sizes
 
 BODY = """
 import hashlib
@@ -91,8 +92,10 @@ asyncio.run(main(opened(sys.argv[1], max_bytes="1GiB")))
 )
 
 
-def kill_writers(script, disk, folder, rounds, writers, first=0):
-    for turn in range(first, first + rounds):
+@sizes(rounds=(10, 200), writers=(2, 4))
+def test_what_was_set_survives_the_death_of_its_writer(script, disk, folder, rounds, writers, found):
+    """Writers are killed in the middle; all that was set is there, whole, and so is the database."""
+    for turn in range(rounds):
         processes = [script(KILLED, folder, f"{turn}.{number}") for number in range(writers)]
         lines = [process.stdout.readline() for process in processes for _ in range(5 + turn * 7 % 40)]
         for process in processes:
@@ -105,26 +108,14 @@ def kill_writers(script, disk, folder, rounds, writers, first=0):
         assert len(keys) >= 5 * writers
         check_whole(folder)
         pair = disk(clock=SystemClock())
-        for key in keys:
-            assert pair.blocking.get(key).body == body(key), key  # noqa: F821
-        for key in pair.blocking.scan(f"{turn}."):
-            assert pair.blocking.get(key).body == body(key), key  # noqa: F821
+        there = {key: pair.blocking.get(key) for key in pair.blocking.scan(f"{turn}.")}
+        lost = [key for key in keys if there.get(key) is None]
+        broken = [key for key, entry in there.items() if entry is None or entry.body != body(key)]  # noqa: F821
+        found.update(kills=writers, set=len(keys), lost=len(lost), broken=len(broken))
+        assert (lost, broken) == ([], [])
         pair.blocking.clear()
         pair.blocking.close()
     assert not list(folder.glob("*corrupt*"))
-
-
-@pytest.mark.slow
-def test_what_was_set_survives_the_death_of_its_writer(script, disk, folder):
-    """Writers are killed in the middle; all that was set is there, whole, and so is the database. Ten times."""
-    kill_writers(script, disk, folder, rounds=10, writers=2)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(1800)
-def test_what_was_set_survives_the_death_of_its_writer_many_times(script, disk, folder):
-    """The same with four writers, two hundred times."""
-    kill_writers(script, disk, folder, rounds=200, writers=4)
 
 
 COMMITTER = """
@@ -140,7 +131,9 @@ for number in range(10**9):
 """
 
 
-def kill_committers(script, disk, folder, rounds, writers):
+@sizes(rounds=(10, 200), writers=(2, 4))
+def test_a_commit_whose_writer_is_killed_is_whole_or_absent(script, disk, folder, rounds, writers, found):
+    """Writers are killed in the middle of committing; no key, tag or deletion of half a commit is there."""
     for turn in range(rounds):
         processes = [script(COMMITTER, folder, f"{turn}.{number}") for number in range(writers)]
         lines = [[process.stdout.readline() for _ in range(3 + turn * 7 % 40)] for process in processes]
@@ -152,32 +145,20 @@ def kill_committers(script, disk, folder, rounds, writers):
         check_whole(folder)
         store = disk(clock=SystemClock()).blocking
         for number, said in enumerate(lines):
-            found = store.get_many([f"{turn}.{number} {one}" for one in range(30)])
-            (body,) = {entry.body for entry in found if entry is not None}
+            entries = store.get_many([f"{turn}.{number} {one}" for one in range(30)])
+            bodies = {entry.body for entry in entries if entry is not None}
             # All of one commit and of no other: the last that was told of, or one that was not told of any more.
-            last = int(body)
-            assert last >= int([line for line in said if line.endswith("\n")][-1])
-            assert {entry and entry.tags for entry in found[:20]} == {(f"{turn}.{number} {last}", "all")}
-            assert len([entry for entry in found[20:] if entry is not None]) in ((0,) if last % 2 else (0, 10))
-            if writers == 1 and not last % 2:
-                assert None not in found[20:]
+            last, told = max(map(int, bodies), default=-1), int([line for line in said if line.endswith("\n")][-1])
+            kept = {entry and entry.tags for entry in entries[:20]} == {(f"{turn}.{number} {last}", "all")}
+            others = len([entry for entry in entries[20:] if entry is not None])
+            whole = len(bodies) == 1 and kept and others in ((0,) if last % 2 else (0, 10))
+            found.update(kills=1, commits=told + 1, lost=last < told, half_commits=not whole)
+            assert last >= told
+            assert whole, entries
         assert store.commit({}, tags=["all"]) == 20 * writers
         store.clear()
         store.close()
     assert not list(folder.glob("*corrupt*"))
-
-
-@pytest.mark.slow
-def test_a_commit_whose_writer_is_killed_is_whole_or_absent(script, disk, folder):
-    """Writers are killed in the middle of committing, ten times; no key, tag or deletion of half a commit is there."""
-    kill_committers(script, disk, folder, rounds=10, writers=2)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(1800)
-def test_a_commit_whose_writer_is_killed_is_whole_or_absent_many_times(script, disk, folder):
-    """The same with four writers, two hundred times."""
-    kill_committers(script, disk, folder, rounds=200, writers=4)
 
 
 # --- what processes share -----------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import gc
 
 import pytest
 
+from resilient.outcome import Failure
+
 from .servers.front import Front
 from .servers.proxy import HttpProxy, SocksProxy
 
@@ -119,6 +121,21 @@ def test_a_stranger_to_socks_is_turned_away(client_of, wire, start, origin):
         client_of(proxy=f"socks5://bob:guess@127.0.0.1:{proxy.port}").get(origin.url)
     gc.collect()
     assert origin.sent == 0
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_credentials_that_a_proxy_refuses_are_not_tried_again(wire, start, secure, scheme):
+    """The next would be refused too, and the origin is not to blame; to SOCKS, the library leaves the socket open."""
+    proxy = start({"http": HttpProxy, "socks5": SocksProxy}[scheme]("ann:secret"))
+    client = wire.client(proxy=f"{scheme}://ann:guess@127.0.0.1:{proxy.port}")
+    error = client.outcome("GET", secure.url)
+    assert isinstance(error, wire.http.ProxyError)
+    assert [one.failure for one in error.journey.attempts] == [Failure.PROXY]
+    assert proxy.accepted == 1
+    assert client.client.state()[f"* {secure.url}"]["circuit"]["failures"] == 0
+    del error
+    gc.collect()
 
 
 # --- the environment ---------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from resilient_adapters.fastapi.fields import lines_of
 class ClearSiteData:
     """Forget whatever the endpoint of a request asks the caches for, if its field ``Clear-Site-Data`` says ``"cache"``.
 
-    The request is answered anew, and nothing of it is kept; when its answer arrives, the keys of the decorated functions
-    that it called are gone, whichever strategy kept them. A store that fails to forget fails the request. Whoever can
-    send that field can have things forgotten, so use it only behind something that knows your own tools.
+    The request is answered anew, and nothing of it is kept; when its answer arrives, the keys of the decorated
+    functions that it called are gone, whichever strategy kept them. A store that fails to forget fails the request.
+    Whoever can send that field can have things forgotten, so use it only behind something that knows your own tools.
 
     ``app.add_middleware(ClearSiteData)``, or ``(..., caches=[users, prices])``.
 

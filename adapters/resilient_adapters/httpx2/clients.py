@@ -15,7 +15,7 @@ from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
-from resilient_adapters.httpx2.carrying import carrying, handed_over, named_in
+from resilient_adapters.httpx2.carrying import around, carrying, handed_over, named_in
 from resilient_adapters.httpx2.options import (
     AsyncClientOptions,
     AsyncConfiguredOptions,
@@ -107,7 +107,7 @@ class ResilientClient(_Client, httpx2.Client):
         trip = self._owner.engine.begin(request, stream)
         carried = carrying(request, trip)
         try:
-            with trip:
+            with around(trip, self.auth, options):
                 response = super().send(carried, stream=stream, **options)
         except BaseException as error:
             named_in(error, request, carried)
@@ -180,7 +180,7 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
         trip = self._owner.engine.begin(request, stream)
         carried = carrying(request, trip)
         try:
-            with trip:
+            with around(trip, self.auth, options):
                 response = await super().send(carried, stream=stream, **options)
         except BaseException as error:
             named_in(error, request, carried)
