@@ -97,11 +97,8 @@ class Batch:
         self._tell("miss", len(missing))
         if not missing:
             return kept
-        made = await make(missing)
-        if not isinstance(made, Mapping):
-            raise TypeError(f"{self.arguments.name} must return a mapping of its items to values, not {type(made)!r}")
-        mapped: Mapping[Any, Any] = made
-        new = {item: mapped[item] for item in missing if item in mapped}
+        made = _mapping(await make(missing), self.arguments.name)
+        new = {item: made[item] for item in missing if item in made}
         await self._keep(guard, plain, new, dict(zip(items, keys, strict=True)), args, kwargs)
         return {item: new[item] if item in new else kept[item] for item in items if item in new or item in kept}
 
@@ -151,3 +148,9 @@ class Batch:
     def _tell(self, result: Any, times: int) -> None:
         for _ in range(times):
             self.core.record(CacheLookup(result=result, strategy="batch", function=self.arguments.name))
+
+
+def _mapping(made: Any, function: str) -> Mapping[Any, Any]:
+    if not isinstance(cast("object", made), Mapping):
+        raise TypeError(f"{function} must return a mapping of its items to values, not {type(made)!r}")
+    return cast("Mapping[Any, Any]", made)

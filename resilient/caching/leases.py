@@ -55,7 +55,8 @@ class Lease:
         self._ttl = ttl
         self._ends = ends
         self._was_lost: bool | None = None
-        self._call_off: Callable[[], None] = self._renew_after(ttl / 3)
+        self._call_off: Callable[[], None]
+        self._renew_after(ttl / 3)
 
     @property
     def lost(self) -> bool:
@@ -80,14 +81,17 @@ class Lease:
         self._was_lost = not held
         return held
 
-    def _renew_after(self, seconds: float) -> Callable[[], None]:
-        return self._runtime.later(seconds, f"lease {self.name} {self._owner}", self._renew)
+    def _renew_after(self, seconds: float) -> None:
+        self._call_off = self._runtime.later(seconds, f"lease {self.name} {self._owner}", self._renew)
+        # Given back at this moment, on another thread, which has called off the time before this one.
+        if self._was_lost is not None:
+            self._call_off()
 
     async def _renew(self) -> None:
         """Renew it now, and again after a third of its time, unless it was given back or is lost."""
         now, pause = self._runtime.clock.now, self._ttl / 3
         began = now()
-        if began >= self._ends or self._was_lost is not None:
+        if began >= self._ends:
             return
         try:
             held = await self._runtime.within(
@@ -97,12 +101,8 @@ class Lease:
         except (StoreError, TimeoutError):
             # The store may be back before the lease ends.
             pause = self._ttl / 10
-        if now() + pause >= self._ends:
-            return
-        self._call_off = self._renew_after(pause)
-        # Given back meanwhile, on another thread, which may have called off the time before only.
-        if self._was_lost is not None:
-            self._call_off()
+        if now() + pause < self._ends:
+            self._renew_after(pause)
 
     async def __aenter__(self) -> Self:
         return self

@@ -95,5 +95,5 @@ def classes_of(given: object, option: str) -> tuple[type[Exception], ...]:
     classes = cast("tuple[object, ...]", given if isinstance(given, tuple) else (given,))
     for one in classes:
         right = isinstance(one, type) and issubclass(one, Exception)
-        need(right, option, one, "a class of exceptions, or a tuple of them")
+        need(right, option, cast("Any", one), "a class of exceptions, or a tuple of them")
     return cast("tuple[type[Exception], ...]", classes)

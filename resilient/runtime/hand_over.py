@@ -73,6 +73,7 @@ class Exchanges:
         ended: asyncio.Future[None] = loop.create_future()
         task = loop.create_task(_telling(ended, job))
         # A task that is cancelled before its first step tells nothing itself.
+        task.add_done_callback(lambda _: _tell(ended))
         try:
             # Where asyncio.shield wakes the caller a turn of the loop later, which is much while many turns are taken.
             await ended

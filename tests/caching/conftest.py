@@ -1,7 +1,7 @@
 """What tests of the cache stand on: one script for both colours and every store, and virtual time.
 
-An ``async def test_...`` here is a script: it is run by whichever of ``place``, ``heard`` and ``scene`` it asks for, in that one's
-colour. It awaits only what those offer.
+An ``async def test_...`` here is a script: it is run by whichever of ``place``, ``heard`` and ``scene`` it asks for,
+in that one's colour. It awaits only what those offer.
 """
 
 from __future__ import annotations

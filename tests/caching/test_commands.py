@@ -55,8 +55,8 @@ class Colour(Enum):
 
 
 VALUES = [
-    None, True, False, 0, -1, 2**63 - 1, -(2**63), 2**200, 0.5, -0.0, float("inf"), "", "1", "-1", "text", "\ud800", b"",
-    b"1", b"\x00\xff", [], {}, (), [1, (2, [3])], {"a": {1: None}}, {1, 2}, frozenset({"a"}), Decimal("1.10"),
+    None, True, False, 0, -1, 2**63 - 1, -(2**63), 2**200, 0.5, -0.0, float("inf"), "", "1", "-1", "text", "\ud800",
+    b"", b"1", b"\x00\xff", [], {}, (), [1, (2, [3])], {"a": {1: None}}, {1, 2}, frozenset({"a"}), Decimal("1.10"),
     UUID(int=5), Colour.RED, date(2025, 1, 2), datetime(2025, 1, 2, 3, 4, 5, 6, tzinfo=UTC), timedelta(seconds=1.5),
     Point(1, 2), [Point(1, 2)], ["x" * 5_000],
 ]  # fmt: skip
@@ -314,9 +314,7 @@ async def test_none_of_a_group_survives(place, round):
         )
     else:
         with ThreadPoolExecutor(20) as pool:
-            futures = [
-                pool.submit(place.cache.blocking.set, f"k{number}", number, tags=["t"]) for number in range(50)
-            ]
+            futures = [pool.submit(place.cache.blocking.set, f"k{number}", number, tags=["t"]) for number in range(50)]
             place.cache.blocking.delete_tags("t")
             for future in futures:
                 future.result()

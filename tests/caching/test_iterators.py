@@ -107,13 +107,12 @@ async def test_a_source_is_closed_with_its_run(place):
 @pytest.mark.parametrize("before", [0, 1, 5])
 async def test_a_run_that_fails_is_not_kept(place, runs, made, before):
     """The error reaches the caller behind the items before it, and the next caller tries anew."""
-    function = made(place, ITEMS[:before], OSError("broken"))
+    function = made(place, ITEMS[:before], ConnectionError("broken"))
     for _ in range(2):
-        found, items = [], function()
-        with pytest.raises(OSError, match="broken"):
-            while True:
-                found.append(await place.next_of(items))
-        assert found == ITEMS[:before]
+        items = function()
+        assert [await place.next_of(items) for _ in range(before)] == ITEMS[:before]
+        with pytest.raises(ConnectionError, match="broken"):
+            await place.next_of(items)
     assert len(runs) == 2
     assert await place.ask.scan() == []
 

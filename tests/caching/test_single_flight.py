@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -97,7 +98,7 @@ async def test_each_caller_has_a_value_of_its_own(scene, coalescing, made):
 
 
 async def test_each_caller_has_a_value_of_its_own_if_it_is_not_kept(scene, coalescing, made):
-    """The condition does not hold, or ``set`` is switched off: those who waited get the value all the same, unshared."""
+    """The condition does not hold, or ``set`` is switched off: those who wait get the value all the same, unshared."""
 
     async def caller():
         answer = await scene.call(function)
@@ -118,12 +119,12 @@ async def test_a_failure_reaches_those_who_wait_and_nobody_else(scene, coalescin
 
     def script(number):
         if number == 1:
-            raise OSError("down", number)
+            raise ConnectionError("down", number)
         return number
 
     function = made(scene, coalescing(scene.cache), script)
     errors = await scene.all_at_once(*[lambda: scene.call(function)] * 20)
-    assert [(type(error), error.args) for error in errors] == [(OSError, ("down", 1))] * 20
+    assert [(type(error), error.args) for error in errors] == [(ConnectionError, ("down", 1))] * 20
     assert len({id(error) for error in errors}) == 20
     assert await scene.call(function) == 2
     assert len(calls) == 2
@@ -270,7 +271,7 @@ def test_threads_and_many_keys_never_run_one_twice(coalescing):
 
     with ThreadPoolExecutor(50) as pool:
         list(pool.map(caller, range(50)))
-    assert counts == {key: 1 for key in range(20)}
+    assert counts == dict.fromkeys(range(20), 1)
 
 
 def test_loops_in_many_threads_are_one_execution(coalescing):
@@ -300,7 +301,7 @@ def test_many_flights_leave_nothing_behind(scene, coalescing, made):
     function = made(scene, coalescing(scene.cache))
 
     async def main():
-        await scene.all_at_once(*[lambda number=number: scene.call(function, f"k{number % 10}") for number in range(50)])
+        await scene.all_at_once(*[partial(scene.call, function, f"k{number % 10}") for number in range(50)])
         while scene.under_way():
             await scene.sleep(0.1)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -128,7 +129,7 @@ async def test_a_condition_decides_what_is_kept(heard, source, made, strategy):
     """Every strategy asks it; what does not meet it goes its way, and the reason is told."""
     function = made(heard, strategy(heard.cache, condition=lambda result: result[0] > 2))
     assert [(await heard.call(function))[0] for _ in range(3)] == [1, 2, 3]
-    source.error = OSError()
+    source.error = ConnectionError()
     assert (await heard.call(function))[0] == 3
     assert [one.detail for one in heard.told(CacheStored)] == ["condition", "condition", None]
 
@@ -178,9 +179,9 @@ async def test_a_key_lets_go_of_what_every_strategy_keeps(place, source, made, s
         await place.call(function, key)
     assert await place.ask.delete("items:a") is True
     assert await place.ask.delete_match("items:b*") >= 1
-    source.error = OSError()
+    source.error = ConnectionError()
     for key in ("a", "b"):
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionError):
             await place.call(function, key)
     assert await place.call(function, "c") == [3, "c"]
 
@@ -196,7 +197,7 @@ async def test_jitter_shortens_a_life_by_its_share_at_most(place, source, made):
     assert len({round(life, 3) for life in lives}) > 20
 
 
-@pytest.mark.parametrize("kind", [ValueError, (ValueError, OSError)])
+@pytest.mark.parametrize("kind", [ValueError, (ValueError, ConnectionError)])
 async def test_chosen_errors_are_kept_like_results(place, source, made, serving, kind):
     """They are raised again without a call, with their arguments; others are not kept."""
     function = made(place, serving(place.cache, errors=kind))
@@ -248,7 +249,7 @@ async def test_no_caller_can_change_what_another_one_gets(place, source, made, s
         answer = await place.call(function)
         assert answer[1:] == ["k"]
         answer.append("changed")
-    source.error = OSError()
+    source.error = ConnectionError()
     assert "changed" not in await place.call(function)
 
 
@@ -457,8 +458,9 @@ async def test_what_happens_ahead_is_told(heard, source, made, name, result):
         ("hit", name, 0),
     ]
     assert [one.strategy for one in heard.told(CacheRefreshed)] == [name]
-    stats = await heard.cache.stats() if heard.colour == "async" else None
-    assert stats is None or stats.by_strategy[name] == {"miss": 1, **({result: 2} if result == "hit" else {result: 1, "hit": 1})}
+    if heard.colour == "async":
+        stats = await heard.cache.stats()
+        assert stats.by_strategy[name] == Counter(["miss", result, "hit"])
 
 
 async def test_a_failure_in_the_background_keeps_the_old_value_and_is_tried_again(heard, source, made, ahead, caplog):
@@ -466,7 +468,7 @@ async def test_a_failure_in_the_background_keeps_the_old_value_and_is_tried_agai
     function = made(heard, ahead(heard.cache))
     await heard.call(function)
     heard.clock.advance(55)
-    source.error = OSError("secret")
+    source.error = ConnectionError("secret")
     tried = []
     with caplog.at_level(logging.WARNING):
         for tenth in range(440):
@@ -478,13 +480,13 @@ async def test_a_failure_in_the_background_keeps_the_old_value_and_is_tried_agai
             heard.clock.advance(0.1)
     assert tried == pytest.approx([0, 1, 3, 7, 15, 31], abs=0.11)
     failed = heard.told(BackgroundFailed)
-    assert [(one.what, one.error) for one in failed] == [("refresh", "OSError")] * 6
+    assert [(one.what, one.error) for one in failed] == [("refresh", "ConnectionError")] * 6
     assert failed[0].function.endswith("function")
     warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warned) == 6
     assert "secret" not in "".join(warned)
     heard.clock.advance(5)
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         await heard.call(function)
 
 
@@ -493,7 +495,7 @@ async def test_a_success_ends_the_pauses(place, source, made, ahead):
     function = made(place, ahead(place.cache))
     await place.call(function)
     place.clock.advance(55)
-    source.error = OSError()
+    source.error = ConnectionError()
     for _ in range(4):
         await place.call(function)
         await place.settled()
@@ -501,7 +503,7 @@ async def test_a_success_ends_the_pauses(place, source, made, ahead):
     source.error = None
     place.clock.advance(10)
     await place.call(function)
-    source.error = OSError()
+    source.error = ConnectionError()
     place.clock.advance(55)
     await place.call(function)
     await place.settled()
@@ -658,14 +660,14 @@ async def test_the_last_good_value_stands_in_for_a_failure(heard, source, made):
     assert await heard.call(function) == [1, "k"]
     heard.clock.advance(60)
     assert await heard.call(function) == [2, "k"]
-    source.error = OSError("down")
+    source.error = ConnectionError("down")
     heard.clock.advance(3600)
     with heard.cache.detect() as detected:
         assert await heard.call(function) == [2, "k"]
     (call,) = detected
     assert (call.outcome, call.strategy, call.age) == ("stale", "failover", 3600)
     heard.clock.advance(5 * 3600 + 1)
-    with pytest.raises(OSError, match="down"):
+    with pytest.raises(ConnectionError, match="down"):
         await heard.call(function)
     assert len(source.calls) == 4
 
@@ -673,8 +675,8 @@ async def test_the_last_good_value_stands_in_for_a_failure(heard, source, made):
 async def test_without_a_good_value_a_failure_is_a_failure(place, source, made):
     """The function's own error, and nothing is kept of it."""
     function = made(place, place.cache.failover(ttl="6h"))
-    source.error = OSError("down")
-    with pytest.raises(OSError, match="down") as caught:
+    source.error = ConnectionError("down")
+    with pytest.raises(ConnectionError, match="down") as caught:
         await place.call(function)
     assert caught.value is source.error
     source.error = None
@@ -683,9 +685,9 @@ async def test_without_a_good_value_a_failure_is_a_failure(place, source, made):
 
 async def test_only_chosen_errors_are_excused(place, source, made):
     """Of others the caller hears at once."""
-    function = made(place, place.cache.failover(ttl="6h", exceptions=(OSError, KeyError)))
+    function = made(place, place.cache.failover(ttl="6h", exceptions=(ConnectionError, KeyError)))
     await place.call(function)
-    source.error = ConnectionError()
+    source.error = ConnectionResetError()
     assert await place.call(function) == [1, "k"]
     source.error = ValueError("a mistake")
     with pytest.raises(ValueError, match="a mistake"):
@@ -702,13 +704,13 @@ def test_what_is_no_class_of_errors_is_refused():
 async def test_after_a_failure_the_function_may_be_left_alone(place, source, made):
     """For ``retry_after``, if something is kept; and a success makes an end of it."""
     function = made(place, place.cache.failover(ttl="6h", retry_after=10))
-    source.error = OSError()
-    with pytest.raises(OSError):
+    source.error = ConnectionError()
+    with pytest.raises(ConnectionError):
         await place.call(function)
     source.error = None
     assert await place.call(function) == [2, "k"]
     assert await place.call(function) == [3, "k"]
-    source.error = OSError()
+    source.error = ConnectionError()
     assert await place.call(function) == [3, "k"]
     place.clock.advance(9)
     assert await place.call(function) == [3, "k"]
@@ -799,9 +801,9 @@ async def test_a_function_can_make_others_forget(place, source, made, strategy):
         await place.call(function, key)
     assert await place.call(change) == "a"
     assert await place.call(change, "*") == "*"
-    source.error = OSError()
+    source.error = ConnectionError()
     for key in ("a", "*"):
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionError):
             await place.call(function, key)
     assert (await place.call(function, "b"))[0] == 2
 
@@ -813,10 +815,10 @@ async def test_a_function_that_fails_makes_nobody_forget(place, source, made):
     @place.cache.invalidate("items")
     @place.function
     async def change():
-        raise OSError
+        raise ConnectionError
 
     await place.call(function)
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         await place.call(change)
     assert await place.call(function) == [1, "k"]
 
@@ -867,11 +869,11 @@ async def test_any_two_stand_on_each_other(place, source, made, strategy, inner)
     await place.settled()
     assert (await place.call(function))[1] == "k"
     await place.settled()
-    source.error = OSError()
+    source.error = ConnectionError()
     assert (await place.call(function))[1] == "k"
     await place.settled()
     assert await place.ask.delete(detected.keys[0])
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         await place.call(function)
 
 
@@ -886,7 +888,7 @@ async def test_failover_over_locked_is_one_execution_and_the_old_value(scene):
         calls.append(key)
         await scene.sleep(1)
         if len(calls) > 1:
-            raise OSError
+            raise ConnectionError
         return ["good"]
 
     assert await scene.all_at_once(*[lambda: scene.call(function, "k")] * 40) == [["good"]] * 40
@@ -929,10 +931,10 @@ async def test_a_generator_that_fails_is_kept_by_nobody(place, serving):
         runs.append(1)
         yield 1
         if len(runs) == 1:
-            raise OSError
+            raise ConnectionError
         yield 2
 
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         await place.call(function)
     assert await place.call(function) == [1, 2]
 

@@ -22,17 +22,17 @@ def test_each_is_done_at_its_time(world):
     done = []
 
     async def job(name):
-        done.append((name, world.now))
+        done.append((name, round(world.now, 6)))
 
     async def caller():
-        for seconds in (3.0, 1.0, 2.0, 1.0, 0.0):
-            world.runtime.later(seconds, f"{len(done)} {seconds}", partial(job, seconds))
+        for number, seconds in enumerate([3.0, 1.0, 2.0, 1.0, 0.0]):
+            world.runtime.later(seconds, str(number), partial(job, seconds))
         await world.sleep(1.5)
-        world.runtime.later(1.0, "another", partial(job, 2.5))
+        world.runtime.later(0.2, "another", partial(job, 1.7))
         await world.sleep(10.0)
 
     world.run([caller])
-    assert sorted(done) == [(seconds, seconds) for seconds in (0.0, 1.0, 2.0, 2.5, 3.0)]
+    assert sorted(done) == [(seconds, seconds) for seconds in (0.0, 1.0, 1.0, 1.7, 2.0, 3.0)]
 
 
 def test_what_is_called_off_is_not_done(world):

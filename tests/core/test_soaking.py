@@ -1,6 +1,7 @@
 """The sizes of soak tests, and the table of what they found."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,9 @@ def test_the_table_has_a_row_for_each_soak_test(project):
     [
         ("-k lose", "passed"),
         ("proofs", "passed"),
+        ("-m 'soak and not slow'", "passed"),
         ("--deselect proofs/test_proofs.py::test_some_are_lost", "passed"),
+        ("--ignore proofs/test_others.py", "passed"),
         ("-x", "not run"),
     ],
 )
@@ -93,7 +96,7 @@ def test_some_of_the_soak_tests_leave_the_table_as_it_was(project, options, outc
     """A part would take the place of all the rest; it is shown all the same."""
     page = project / "docs" / "soak.md"
     page.write_text("all of them")
-    said = run(project, "-m", "soak", *options.split())
+    said = run(project, "-m", "soak", *shlex.split(options))
     assert "soak.md is left as it was" in said
     assert re.search(rf"^\| Killed writers lose nothing \| here .* {outcome} \|$", said, re.MULTILINE)
     assert page.read_text() == "all of them"
