@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, Self
 
 from resilient.call import Middleware
+from resilient.checks import need
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
 from resilient.mechanics.budget import Budget
@@ -66,6 +67,11 @@ class Policy:
     pipeline: Sequence[Middleware] | None = None
 
     def __post_init__(self) -> None:
+        if self.pipeline is not None:
+            ready = isinstance(self.pipeline, Sequence) and not any(
+                isinstance(one, type) or not callable(one) for one in self.pipeline
+            )
+            need(ready, "pipeline", self.pipeline, "a list of middlewares, as in [Deadline('2s'), Retry()]")
         self._read("deadline", Deadline)
         self._read("attempt_timeout", AttemptTimeout)
         if self.fallback is not None and not isinstance(self.fallback, Fallback | Unset):

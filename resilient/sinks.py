@@ -46,6 +46,7 @@ class Sinks:
         Raises:
             ConfigurationError: one of them can neither be called nor has a ``record`` method.
         """
+        need(isinstance(sinks, Sequence), "telemetry", sinks, "a list of objects with record(event), or callables")
         for record in [_record_of(sink, self._kind, self._name) for sink in sinks]:
             if record not in self._records:
                 self._records.append(record)
@@ -73,8 +74,8 @@ def sinks_of(telemetry: Sequence[Sink], client: str = "") -> Sinks | None:
     Raises:
         ConfigurationError: one of them can neither be called nor has a ``record`` method.
     """
-    need(isinstance(telemetry, Sequence), "telemetry", telemetry, "a list of objects with record(event), or callables")
-    return Sinks(telemetry, name=client) if telemetry else None
+    sinks = Sinks(telemetry, name=client)
+    return sinks if telemetry else None
 
 
 def _record_of(sink: Sink, kind: Kind, name: str) -> Callable[[Event], object]:

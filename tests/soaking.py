@@ -6,7 +6,6 @@ A test with :func:`sizes` runs scaled down with all the others, and whole in ``m
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -51,8 +50,7 @@ class Row:
     def of(cls, item: pytest.Function) -> "Row":
         """The row of a test that is still to run."""
         what = item.originalname.removeprefix("test_").replace("_", " ")
-        mark = item.get_closest_marker("soak")
-        size = counted(mark.kwargs) if mark else ""
+        size = counted(item.get_closest_marker("soak").kwargs)
         where = [part for part in item.callspec.id.split("-") if part != size]
         return cls(what[:1].upper() + what[1:], ", ".join(where), size)
 
@@ -64,11 +62,12 @@ class Row:
             self.outcome = max(self.outcome, report.outcome, key=OUTCOMES.index)
 
     def line(self) -> str:
-        """The row of the table."""
+        """The row in the table."""
         return line(self.what, self.where, self.size, counted(self.found), f"{self.seconds:.0f} s", self.outcome)
 
 
 def line(*cells: str) -> str:
+    """A line of the table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -89,7 +88,7 @@ class SoakTable:
         if report.nodeid in self.rows:
             self.rows[report.nodeid].add(report)
 
-    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         terminalreporter.section("what the soak tests found")
         for row in self.rows.values():
             terminalreporter.write_line(row.line())

@@ -1,15 +1,16 @@
 """Draw the pictures of the documentation: timelines of a cache, as SVG that is readable on light and on dark ground.
 
-``python tools/pictures.py`` writes them into ``docs/cache/pictures``; with ``--check`` it only says whether they are there.
+It writes them into ``docs/cache/pictures``. With ``--check`` it says whether they are in step, and changes nothing.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 FOLDER = Path(__file__).parents[1] / "docs" / "cache" / "pictures"
 LEFT, WIDTH, RIGHT = 112, 560, 28
@@ -46,7 +47,11 @@ class Call:
         """Its parts, in the lane at ``y``."""
         x = placed(self.at)
         wait = [] if self.until is None else [f'<path class="wait" d="M{x} {y + 8}H{placed(self.until)}"/>']
-        return [*wait, f'<circle class="call" cx="{x}" cy="{y + 8}" r="4.5"/>', said(self.at, y - 5, self.says, "small")]
+        return [
+            *wait,
+            f'<circle class="call" cx="{x}" cy="{y + 8}" r="4.5"/>',
+            said(self.at, y - 5, self.says, "small"),
+        ]
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Picture:
     """Lanes one below the other, by their labels, over a common time from 0 to 100; ``ticks`` name instants of it."""
 
     title: str
-    lanes: dict[str, list[Call | Bar]]
+    lanes: Mapping[str, Sequence[Call | Bar]]
     ticks: dict[float, str]
 
     def svg(self) -> str:
@@ -106,7 +111,6 @@ def said(time: float, y: float, text: str, classes: str) -> str:
     return f'<text class="middle {classes}" x="{placed(time)}" y="{y}">{escape(text)}</text>' if text else ""
 
 
-Lanes: TypeAlias = dict[str, list[Call | Bar]]
 CALLS, KEPT, RUNS = "callers", "kept value", "your function"
 
 PICTURES = {
@@ -131,12 +135,12 @@ PICTURES = {
     "soft": Picture(
         "@cache.soft: fresh, then stale while it is made anew, then gone",
         {
-            CALLS: [Call(3, "miss", 9), Call(20, "hit"), Call(34, "stale"), Call(50, "hit"), Call(64, "stale"),
-                    Call(69, "stale"), Call(77, "stale"), Call(91, "miss", 97)],
+            CALLS: [Call(3, "miss", 9), Call(20, "hit"), Call(34, "stale"), Call(50, "hit"), Call(62, "stale"),
+                    Call(69.5, "stale"), Call(79, "stale"), Call(91, "miss", 97)],
             KEPT: [Bar(9, 28, "fresh", "fresh"), Bar(28, 40, "stale", "stale"), Bar(40, 59, "fresh", "fresh"),
                    Bar(59, 86, "stale", "stale: served all the same"), Bar(86, 97, "gone", "gone")],
-            RUNS: [Bar(3, 9, "run"), Bar(34, 40, "behind", "in the background"), Bar(64, 66.5, "lost", "fails"),
-                   Bar(69, 71.5, "lost", "fails"), Bar(77, 79.5, "lost", "fails"), Bar(91, 97, "run")],
+            RUNS: [Bar(3, 9, "run"), Bar(34, 40, "behind", "in the background"), Bar(62, 64.5, "lost", "fails"),
+                   Bar(69.5, 72, "lost", "fails"), Bar(79, 81.5, "lost", "fails"), Bar(91, 97, "run")],
         },
         {9: "stored", 28: "soft_ttl", 40: "stored anew", 59: "soft_ttl", 86: "ttl"},
     ),
@@ -221,20 +225,19 @@ PICTURES = {
 }  # fmt: skip
 
 
-def main() -> int:
+def main() -> None:
     """Write the pictures, or say which of them are not as they would be drawn."""
     drawn = {FOLDER / f"{name}.svg": picture.svg() for name, picture in PICTURES.items()}
     if "--check" in sys.argv:
         wrong = [path.name for path, svg in drawn.items() if not path.exists() or path.read_text() != svg]
         wrong += [path.name for path in FOLDER.glob("*.svg") if path not in drawn]
         if wrong:
-            print(f"run tools/pictures.py: {', '.join(sorted(wrong))}")
-        return bool(wrong)
+            sys.exit(f"{', '.join(sorted(wrong))} out of step: run tools/pictures.py")
+        return
     FOLDER.mkdir(parents=True, exist_ok=True)
     for path, svg in drawn.items():
         path.write_text(svg)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

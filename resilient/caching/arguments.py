@@ -28,7 +28,7 @@ class Arguments:
         names: of its parameters, in their order.
 
     Raises:
-        ConfigurationError: the function does not say what its parameters are.
+        ConfigurationError: it is no function, or does not say what its parameters are.
     """
 
     __slots__ = ("_by_keyword", "_defaults", "_function", "_signature", "_tails", "is_named", "name", "names")
@@ -36,6 +36,10 @@ class Arguments:
     def __init__(self, function: Callable[..., object]) -> None:
         if isinstance(cast("object", function), classmethod | staticmethod):
             function = cast("Any", function).__func__
+        if not callable(cast("object", function)):
+            # A function that is decorated without parentheses is taken for an option, its first argument for a function.
+            given = f"an instance of {type(function).__qualname__}"
+            raise ConfigurationError(f"{given} cannot be decorated; write the options first, as in @cache(ttl='1h')")
         self.name = name_of(function)
         self.is_named = "<lambda>" not in getattr(function, "__qualname__", "<lambda>")
         self._function = function

@@ -18,6 +18,7 @@ from resilient.caching.plain import Plain
 from resilient.caching.spans import Span
 from resilient.caching.templates import Template
 from resilient.caching.through import Through
+from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.events import CacheLookup, CacheStored
 from resilient.ports import Runtime
@@ -40,6 +41,9 @@ class Batch:
         tags: the tags of one item.
         ttl: how long one item's value is kept.
         condition: whether one item's value is kept, None if all are.
+
+    Raises:
+        ConfigurationError: ``over`` is no parameter, or the key does not name it, so that all items would share a value.
     """
 
     core: Core
@@ -54,6 +58,8 @@ class Batch:
         if self.over not in self.arguments.names:
             hint = nearest(self.over, self.arguments.names)
             raise ConfigurationError(f"over={self.over!r} is no parameter of {self.arguments.name}; {hint}")
+        one = f"a template that names what differs between two items, as in 'user:{{{self.over}}}'"
+        need(self.over in self.key.names, "key", self.key.text, one)
 
     def wrap(self, function: F) -> F:
         """``function``, called for those items only that are not kept."""

@@ -124,6 +124,7 @@ class Cache(Commands):
         patience = seconds_of(timeout, option="timeout")
         budget = None if store_budget is None else seconds_of(store_budget, option="store_budget")
         off = commands_of(() if disable is True else tuple(disable)) if disable else frozenset[Command]()
+        need(not isinstance(disable, str), "disable", disable, f"a list, as in [{disable!r}]")
         values = None if secret is None else Values(Codec(secret=secret))
         if isinstance(store, StorePair):
             if options:

@@ -10,6 +10,7 @@ from resilient.caching.control import Command
 from resilient.caching.core import TROUBLE, Core, key_in
 from resilient.caching.plain import Plain
 from resilient.caching.through import Through
+from resilient.checks import need
 from resilient.durations import Duration
 from resilient.errors import CorruptEntryError, StoreUnavailableError
 from resilient.events import CacheLookup
@@ -72,9 +73,10 @@ class Commands:
             Whether it was written.
 
         Raises:
-            UnencodableError: it is no value that can be kept.
+            StoreError: it is no value that can be kept.
+            ConfigurationError: ``ttl`` is no duration, or ``tags`` no list.
         """
-        return bool(await self._do(Command.SET, key, value, ttl=ttl, tags=tuple(tags), otherwise=False))
+        return bool(await self._do(Command.SET, key, value, ttl=ttl, tags=_listed(tags), otherwise=False))
 
     async def delete(self, key: str) -> bool:
         """Forget what is kept under ``key``, whichever strategy keeps it; whether there was anything."""
@@ -93,7 +95,7 @@ class Commands:
         """Keep several values, all of them or none; in each store, where there are several."""
         on = self._on(Command.SET_MANY, pairs)
         if on:
-            await self._do(Command.SET_MANY, {key: pairs[key] for key in on}, ttl=ttl, tags=tuple(tags))
+            await self._do(Command.SET_MANY, {key: pairs[key] for key in on}, ttl=ttl, tags=_listed(tags))
 
     async def delete_many(self, *keys: str) -> int:
         """Forget several keys; how many entries that were."""
@@ -141,8 +143,10 @@ class Commands:
             The new number.
 
         Raises:
+            ConfigurationError: ``value`` is no whole number.
             StoreError: what is kept is no whole number of 64 bits, or would be none.
         """
+        need(isinstance(value, int), "value", value, "a whole number")
         return int(await self._do(Command.INCR, key, value, ttl=ttl, otherwise=0) or 0)
 
     async def scan(self, pattern: str = "*") -> AsyncIterator[str]:
@@ -207,6 +211,16 @@ class Commands:
         except TROUBLE as error:
             self._core.failed(command, key, error)
             raise
+
+
+def _listed(tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags, as a tuple.
+
+    Raises:
+        ConfigurationError: they are one text, of which each letter would be a tag.
+    """
+    need(not isinstance(tags, str), "tags", tags, f"a list, as in [{tags!r}]")
+    return tuple(tags)
 
 
 _NOTHING: Any = object()

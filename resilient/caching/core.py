@@ -162,11 +162,12 @@ class Core:
         One that has a method ``attach`` is told of this cache, and gives what stands around its commands.
 
         Raises:
-            ConfigurationError: one of them cannot be called.
+            ConfigurationError: one of them cannot be called, or is a class.
         """
+        need(isinstance(middlewares, Sequence), "middlewares", middlewares, "a list of them")
         for middleware in middlewares:
             need(
-                callable(middleware),
+                callable(middleware) and not isinstance(middleware, type),
                 "middleware",
                 middleware,
                 "an object of a subclass of BaseMiddleware, or an async function (proceed, command, *args, **kwargs)",

@@ -51,8 +51,8 @@ class FunctionSlot:
     """
 
     __slots__ = (
-        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_told",
-        "_values", "fence", "guard", "name", "runtime",
+        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_tags",
+        "_told", "_values", "fence", "guard", "name", "runtime",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class FunctionSlot:
         """When that was stored which was read first."""
         self._at_hand: tuple[Entry, object] | None = None
         """An entry and its value, which nobody has got yet."""
+        self._tags: tuple[str, ...] = ()
         self._told = False
         self._background = patient
         mount = core.mounts.of(key)
@@ -82,8 +83,17 @@ class FunctionSlot:
         self.fence = 0
 
     async def fill(self) -> object:
-        """Call the function."""
+        """Call the function, unless the tags of the call are refused."""
+        self.tag()
         return await self._fill()
+
+    def tag(self) -> None:
+        """Tell the tags while the arguments are as the caller gave them.
+
+        Raises:
+            ConfigurationError: an argument has no form that is the same in every process.
+        """
+        self._tags = self._plan.tags(*self._asked)
 
     async def read(self) -> Entry | None:
         """The kept value, unless it cannot be decoded."""
@@ -135,7 +145,7 @@ class FunctionSlot:
             stored_at=wall,
             fresh_until=wall + min(fresh, keep),
             expires_at=wall + keep,
-            tags=plan.tags(*asked),
+            tags=self._tags,
             fence=self.fence,
         )
         try:
@@ -208,8 +218,10 @@ class FunctionSlot:
         mark = scopes.enter(here._replace(turns=here.turns | {self.name}))
         try:
             made = await made_in_turn(self, fill, None)
-        except Exception:
-            # Not when it is cancelled, or collected with its loop: then its context is over too, or a foreign one.
+        except GeneratorExit:
+            # Collected with its loop, in a foreign context.
+            raise
+        except BaseException:
             scopes.leave(mark)
             raise
         scopes.leave(mark)
@@ -240,8 +252,7 @@ class FunctionSlot:
 
     async def count(self, entry: Entry) -> int:
         """One hit more of ``entry``, counted for all who share the store; 0 if it does not say."""
-        counter, ends = named(COUNT, self._key), entry.expires_at
-        return await self.guard.ask("incr", lambda: self.guard.store.incr(counter, 1, ends), 0)
+        return await self.guard.incr(named(COUNT, self._key), entry.expires_at)
 
     async def count_anew(self) -> None:
         """Begin to count at 0."""

@@ -66,11 +66,11 @@ class Guard:
         """The entry, None if there is none or the store does not say."""
         if self._memory is not None:
             return self._memory.get(key)
-        return await self.ask("get", lambda: self.store.get(key), None)
+        return self._sound(await self.ask("get", lambda: self.store.get(key), None))
 
     async def get_patiently(self, key: str, seconds: float) -> Entry | None:
         """As :meth:`get`, beyond the budget: for a call that has no other answer."""
-        return await self._wait("get", lambda: self.store.get(key), None, seconds)
+        return self._sound(await self._wait("get", lambda: self.store.get(key), None, seconds))
 
     async def set(self, key: str, entry: Entry) -> bool:
         """Write the entry; whether the store says so."""
@@ -81,6 +81,15 @@ class Guard:
             return await self.store.set(key, entry) is not False
 
         return await self.ask("set", write, False)
+
+    def start_over(self) -> None:
+        """Count the time from here on: what the call spent while it waited for others was not the store's."""
+        self._spent = 0.0
+
+    async def incr(self, key: str, expires_at: float) -> int:
+        """One more in a counter; 0 if the store does not say."""
+        number = await self.ask("incr", lambda: self.store.incr(key, 1, expires_at), 0)
+        return number if isinstance(number, int) else self._failed("incr", "corrupt", 0)
 
     async def acquire(self, name: str, owner: str, ttl: float) -> int | None:
         """Take a lease; unlike an entry, it cannot be done without.
@@ -99,10 +108,18 @@ class Guard:
         return await self._in_time(lambda: self.store.release(name, owner))
 
     async def _in_time(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        began = self._runtime.clock.now()
         try:
             return await self._runtime.within(self._budget, job)
-        except TimeoutError:
-            raise StoreUnavailableError("the store did not answer in time", kind="timeout") from None
+        except Exception as error:
+            # What was waited for in vain is the store's time; waiting for the holder of a lease is not.
+            self._spent += self._runtime.clock.now() - began
+            if isinstance(error, StoreError):
+                raise
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailableError("the store did not answer in time", kind="timeout") from None
+            # A store of a third party that breaks its promise to raise only StoreError.
+            raise StoreUnavailableError(f"the store raised {type(error).__qualname__}") from error
 
     def failed(self, operation: str, error: StoreError) -> None:
         """Record that what the store answered is of no use."""
@@ -134,6 +151,10 @@ class Guard:
             return self._failed(operation, "other", otherwise)
         finally:
             self._spent += clock.now() - began
+
+    def _sound(self, entry: Entry | None) -> Entry | None:
+        """What the store gave, if it is an entry; one of a third party may give anything."""
+        return entry if entry is None or isinstance(entry, Entry) else self._failed("get", "corrupt", None)
 
     def _failed(self, operation: str, kind: Any, otherwise: T) -> T:
         self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind))

@@ -31,9 +31,11 @@ def invalidating(core: Core, function: F, template: str) -> F:
     pattern = Template(template, Arguments(function), option="template").key
 
     async def around(runtime: Runtime, args: tuple[Any, ...], kwargs: Mapping[str, Any], job: Job[Any]) -> Any:
+        # Told while the arguments are as the caller gave them; one that is refused is refused before the call.
+        forgotten = pattern(args, kwargs)
         result = await job()
         try:
-            await Commands(core, blocking=runtime is core.threads).delete_match(pattern(args, kwargs))
+            await Commands(core, blocking=runtime is core.threads).delete_match(forgotten)
         except StoreError as error:
             core.failed(Command.DELETE_MATCH, "", error)
         return result

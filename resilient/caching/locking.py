@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from resilient.caching.control import Command
 from resilient.caching.core import Core
+from resilient.caching.guard import Guard
 from resilient.caching.leases import Lease, Lock
 from resilient.caching.names import named
 from resilient.runtime.drive import drive
@@ -50,7 +51,9 @@ class Locking:
             self._held.append(None)
             return None
         runtime = core.threads if blocking else core.tasks
-        store = core.mounts.of(self._key).store(runtime)
+        mount = core.mounts.of(self._key)
+        # Waits for each answer of the store as long as any command does, and for the lock as long as it takes.
+        store = Guard(mount.store(runtime), runtime, core.record, mount.timeout)
         lock = Lock(store, runtime, named(LOCK, self._key), self._ttl, self._timeout)
         lease = await lock.__aenter__()
         self._held.append(lock)

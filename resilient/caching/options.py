@@ -21,6 +21,8 @@ from resilient.checks import need
 from resilient.settings import unknown_option
 
 logger = logging.getLogger("resilient.cache")
+_FIRST = ("ttl", "key", "tags", "condition")
+"""Options that stand in the signature of each decorator."""
 _WHOSE = frozenset({"user", "user_id", "account", "account_id", "tenant", "tenant_id", "session", "request"})
 """Parameters that say whose a result is."""
 
@@ -56,7 +58,7 @@ def planned(
     """
     for name, value in more.items():
         if name not in More.__annotations__:
-            unknown_option("a decorator of a cache", name, value, list(More.__annotations__))
+            unknown_option("a decorator of a cache", name, value, [*_FIRST, *More.__annotations__])
     errors = classes_of(more.get("errors", ()), "errors")
     jitter = more.get("jitter", 0.0)
     need_share(jitter)

@@ -31,7 +31,10 @@ class Recording:
         """The items of a run before this one, None if none is kept."""
         entry = await self._slot.read()
         try:
-            return None if entry is None else self._slot.serve(entry, "hit")
+            if entry is not None:
+                return self._slot.serve(entry, "hit")
+            self._slot.tag()
+            return None
         finally:
             self._slot.tell_if_missed()
 

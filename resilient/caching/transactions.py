@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from resilient.caching.mounts import Mount
 from resilient.entry import Entry
-from resilient.errors import ConfigurationError, TransactionError
+from resilient.errors import ConfigurationError, StoreUnavailableError, TransactionError
 from resilient.ports import NO_ENTRIES, Runtime, Usage
 from resilient.settings import nearest
 from resilient.stores.counters import incremented
@@ -71,7 +71,12 @@ class Transaction:
         self.reset()
         # What was only read may have been read while others changed it, half before and half after.
         if mount is not None and (changes or tags or expected):
-            await mount.store(runtime).commit(changes, expected=expected, tags=tags)
+            store = mount.store(runtime)
+            try:
+                await runtime.within(mount.timeout, lambda: store.commit(changes, expected=expected, tags=tags))
+            except TimeoutError:
+                late = f"the store did not commit within {mount.timeout:g} s; it may do so yet"
+                raise StoreUnavailableError(late, kind="timeout") from None
 
 
 class Overlay:
@@ -100,13 +105,8 @@ class Overlay:
         """What the transaction wrote, else what is there."""
         mine = self._transaction
         if key in mine.changes:
-            entry = mine.changes[key]
-            return entry if entry is not None and entry.is_alive(self._clock.wall()) else None
-        if mine.serializable:
-            entry = await self._relied_upon(key)
-        else:
-            entry = await self._store.get(key)
-        return None if entry is None or not mine.tags.isdisjoint(entry.tags) else entry
+            return self._seen(key, None)
+        return self._seen(key, await (self._relied_upon(key) if mine.serializable else self._store.get(key)))
 
     async def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """The same for several keys."""
@@ -149,10 +149,8 @@ class Overlay:
 
     async def incr(self, key: str, by: int, expires_at: float) -> int:
         """Add to a counter; nobody else may have done so when the transaction is committed."""
-        entry = await self.get(key)
-        if key not in self._transaction.changes:
-            await self._relied_upon(key)
-        counter = incremented(entry, by, self._clock.wall(), expires_at)
+        there = None if key in self._transaction.changes else await self._relied_upon(key)
+        counter = incremented(self._seen(key, there), by, self._clock.wall(), expires_at)
         await self.set(key, counter)
         return int(counter.body)
 
@@ -189,9 +187,20 @@ class Overlay:
     async def close(self) -> None:
         """The store is not the transaction's to close."""
 
+    def _seen(self, key: str, there: Entry | None) -> Entry | None:
+        """What the transaction wrote, by now: another of its tasks may have while the store was asked; else what was
+        ``there``, unless its tag was forgotten."""
+        mine = self._transaction
+        if key in mine.changes:
+            entry = mine.changes[key]
+            return entry if entry is not None and entry.is_alive(self._clock.wall()) else None
+        return None if there is None or not mine.tags.isdisjoint(there.tags) else there
+
     async def _relied_upon(self, key: str) -> Entry | None:
         """What is there, and must be when the transaction is committed."""
         self._transaction.belongs_to(self._mount)
-        if key not in self._transaction.expected:
-            self._transaction.expected[key] = await self._store.get(key)
-        return self._transaction.expected[key]
+        expected = self._transaction.expected
+        if key not in expected:
+            # Whoever of several tasks read it first relies upon what that one saw.
+            expected.setdefault(key, await self._store.get(key))
+        return expected[key]

@@ -51,8 +51,13 @@ async def made_in_turn(slot: Shared[T], made: Made[T], timeout: float | None) ->
     Raises:
         TimeoutError: ``timeout`` seconds were not enough to get the turn.
     """
+
+    async def look() -> Entry | None:
+        slot.guard.start_over()
+        return await slot.newer()
+
     try:
-        turn = await take_turns(slot.guard, slot.runtime, slot.name, slot.newer, timeout)
+        turn = await take_turns(slot.guard, slot.runtime, slot.name, look, timeout)
     except StoreError as error:
         slot.guard.failed("lock", error)
         return await made()

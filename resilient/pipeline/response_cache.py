@@ -442,8 +442,7 @@ class ResponseSlot:
 
     async def count(self, entry: Entry) -> int:
         """One hit more of ``entry``, counted for all who share the store; 0 if it does not say."""
-        counter, ends = named(COUNT, self.name), entry.expires_at
-        return await self.guard.ask("incr", lambda: self.guard.store.incr(counter, 1, ends), 0)
+        return await self.guard.incr(named(COUNT, self.name), entry.expires_at)
 
     async def count_anew(self) -> None:
         """Begin to count at 0."""

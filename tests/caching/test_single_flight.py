@@ -14,6 +14,10 @@ import pytest
 
 from resilient import Cache
 from resilient.events import CacheLookup
+from resilient.ports import StorePair
+from resilient.runtime.lift import Lifted
+from resilient.stores.memory import MemoryStore
+from resilient.testing import Simulation
 
 COALESCING = {
     "simple": lambda cache, **more: cache(ttl="1h", **more),
@@ -310,6 +314,50 @@ def test_many_flights_leave_nothing_behind(scene, coalescing, made):
     runtime = core.threads if scene.colour == "blocking" else core.tasks
     assert runtime._flights._table == {}
     assert core.mounts.only().pair.blocking._leases._held == {}
+
+
+class Slow:
+    """A store that takes its time for each command."""
+
+    name = "slow"
+
+    def __init__(self, scene, store, seconds):
+        self._scene, self._store, self._seconds = scene, Lifted(store), seconds
+
+    def __getattr__(self, name):
+        async def command(*args, **kwargs):
+            await self._scene.sleep(self._seconds)
+            return await getattr(self._store, name)(*args, **kwargs)
+
+        return command
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("fill", [0.5, 4, 20])
+def test_waiting_for_another_is_no_time_of_the_stores(fill):
+    """Two caches on one store that needs 20 ms for a command, as two processes: the second waits for the value.
+
+    All its looking for it takes longer than a call may wait for its store.
+    """
+    scene, calls = Simulation("async"), []
+    store = MemoryStore(clock=scene.clock)
+
+    def function():
+        cache = Cache(clock=scene.clock)
+        slow = Slow(scene, store, 0.02)
+        cache.setup(StorePair(blocking=slow, tasks=slow))
+
+        @cache.locked(ttl="1h", key="k")
+        async def function():
+            calls.append(1)
+            await scene.sleep(fill)
+            return len(calls)
+
+        return function
+
+    assert scene.run([function(), function()]) == [1, 1]
 
 
 # --- many processes ----------------------------------------------------------------------------------------------

@@ -34,6 +34,37 @@ SAYS = {
         "Loaded 1 time",
         "After no-cache: loaded 2 times",
     ],
+    "cache_first_steps.py": [
+        "the database once: 1 question",
+        "Forgotten, and asked for again: 2 questions",
+        "An hour later it is gone by itself: 3 questions",
+        "a call    returns it: it is fresh",
+    ],
+    "cache_stale_while_made_anew.py": [
+        "At first: version 1, miss, after 4 s",
+        "A minute later: version 1, stale, after 0 s",
+        "Five seconds later: version 2, hit, after 0 s",
+        "The source has been down for half an hour: version 2, stale, after 0 s",
+    ],
+    "cache_last_good_value.py": [
+        "The source is down: 1.08",
+        "That value is 10800 s old",
+        "After twelve hours there is nothing left: the source is down",
+    ],
+    "cache_one_run_for_all.py": [
+        "Twenty callers, 1 answer, 1 run",
+        "By the decorator: report on sales (1 run)",
+    ],
+    "cache_many_at_once.py": [
+        "asked for [1, 2, 3]\nThe database is asked for [4]\n",
+        "asked for [3]\n",
+    ],
+    "cache_model_answers.py": [
+        "The first time: To be, or not.",
+        "The second time: To be, or not. (paid 1 time)",
+        "asked for again (paid 3 times)",
+        "forgotten: 2 answers",
+    ],
     "your_own_middleware.py": [
         "Sign each attempt anew",
         "The server saw ['attempt-1', 'attempt-2']",

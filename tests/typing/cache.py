@@ -19,7 +19,7 @@ from resilient.caching.figures import Stats
 # --- functions ---------------------------------------------------------------------------------------------------
 
 
-@cache(ttl="1h", key="items:{category}:{page}", tags=["items"], condition=lambda result: result is not None)
+@cache(ttl="1h", key="items:{category}:{page}", tags=["items"], condition=bool)
 async def basic(category: str, page: int = 1) -> list[int]:
     return [page]
 
@@ -82,9 +82,9 @@ async def calls_of_tasks() -> None:
     assert_type(await change("books"), bool)
     assert_type(await transacted("books"), bool)
     assert_type(await stacked("books"), str)
-    await basic(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await early("books", 2)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
-    await stacked()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await basic(5)  # type: ignore[arg-type]
+    await early("books", 2)  # type: ignore[call-arg]
+    await stacked()  # type: ignore[call-arg]
 
 
 @cache(ttl=60, lock=True, errors=LookupError, protected=False)
@@ -107,7 +107,7 @@ def calls_of_threads() -> None:
     assert_type(plain("books"), list[int])
     assert_type(plain_stacked("books", page=1), dict[str, int])
     assert_type(plain_transacted("books"), int)
-    plain(page=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    plain(page=1)  # type: ignore[call-arg]
 
 
 # --- generators --------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ async def methods(shop: Shop) -> None:
     assert_type(await Shop.of_class(1), str)
     assert_type(await shop.of_nothing(1), str)
     assert_type([item async for item in shop.items()], list[int])
-    await shop.method("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await shop.method("1")  # type: ignore[arg-type]
 
 
 # --- options -----------------------------------------------------------------------------------------------------
@@ -180,15 +180,19 @@ def seconds(user_type: str) -> str:
     return "4h" if user_type == "premium" else "30m"
 
 
+def worth(result: list[int], key: str) -> bool:
+    return bool(result)
+
+
 def options() -> None:
     cache(ttl=seconds, condition="not_none")
-    cache(ttl=lambda result: 5.0)
-    cache()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    cache(ttl=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    cache(ttl=5, condition="none")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    cache(ttl=5, jiter=0.1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    cache.early(ttl=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    cache.transact(isolation="READ")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cache(ttl=seconds, condition=worth)
+    cache()  # type: ignore[call-arg]
+    cache(ttl=None)  # type: ignore[arg-type]
+    cache(ttl=5, condition="none")  # type: ignore[arg-type]
+    cache(ttl=5, jiter=0.1)  # type: ignore[call-arg]
+    cache.early(ttl=5)  # type: ignore[call-arg]
+    cache.transact(isolation="READ")  # type: ignore[arg-type]
     cache.setup("mem://", prefix="users:", disable=["get", Command.SET], store_budget=None, size=10_000)
 
 
@@ -215,4 +219,4 @@ async def commands(other: Cache) -> None:
         assert_type(blocking_transaction.rollback(), None)
     with other.detect() as detected:
         assert_type([call.key for call in detected], list[str])
-    await other.set(5, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await other.set(5, 1)  # type: ignore[arg-type]
