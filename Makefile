@@ -32,7 +32,7 @@ check: $(DEV) ## style, types, imports and docs: everything but the tests
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/mkdocs build --quiet --strict --site-dir .site-check
+	$(BIN)/mkdocs build --strict --site-dir .site-check
 
 format: $(DEV) ## put the code into its style
 	$(BIN)/ruff check --fix

@@ -37,7 +37,7 @@ class Arguments:
         if isinstance(cast("object", function), classmethod | staticmethod):
             function = cast("Any", function).__func__
         if not callable(cast("object", function)):
-            # A function that is decorated without parentheses is taken for an option, its first argument for a function.
+            # A function decorated without parentheses is taken for an option, the argument of its call for a function.
             given = f"an instance of {type(function).__qualname__}"
             raise ConfigurationError(f"{given} cannot be decorated; write the options first, as in @cache(ttl='1h')")
         self.name = name_of(function)

@@ -43,7 +43,7 @@ class Batch:
         condition: whether one item's value is kept, None if all are.
 
     Raises:
-        ConfigurationError: ``over`` is no parameter, or the key does not name it, so that all items would share a value.
+        ConfigurationError: ``over`` is no parameter, or not in the key, so that all items would share one value.
     """
 
     core: Core

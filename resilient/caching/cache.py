@@ -39,6 +39,7 @@ from resilient.caching.through import Through
 from resilient.caching.transacting import Transacting
 from resilient.caching.transactions import Isolation
 from resilient.caching.ttl import TtlOption, ttl_of
+from resilient.checks import need
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
 from resilient.events import Event
@@ -123,8 +124,8 @@ class Cache(Commands):
         core = self._core
         patience = seconds_of(timeout, option="timeout")
         budget = None if store_budget is None else seconds_of(store_budget, option="store_budget")
-        off = commands_of(() if disable is True else tuple(disable)) if disable else frozenset[Command]()
         need(not isinstance(disable, str), "disable", disable, f"a list, as in [{disable!r}]")
+        off = commands_of(() if disable is True else tuple(disable)) if disable else frozenset[Command]()
         values = None if secret is None else Values(Codec(secret=secret))
         if isinstance(store, StorePair):
             if options:
@@ -198,7 +199,10 @@ class Cache(Commands):
         Args:
             ttl: how long a result is kept.
             early_ttl: after how long it is made anew; less than ``ttl``.
-            key, tags, condition, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            condition: as there.
+            more: as there.
         """
 
         def strategy_of(arguments: Arguments) -> Strategy:
@@ -222,7 +226,10 @@ class Cache(Commands):
         Args:
             ttl: how long a result is kept.
             soft_ttl: how long it is fresh; less than ``ttl``.
-            key, tags, condition, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            condition: as there.
+            more: as there.
         """
 
         def strategy_of(arguments: Arguments) -> Strategy:
@@ -244,7 +251,10 @@ class Cache(Commands):
 
         Args:
             ttl: how long a result is kept.
-            key, tags, condition, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            condition: as there.
+            more: as there.
         """
         return self._decorator(
             lambda arguments: Locked(ttl_of(ttl, arguments)), Locked.name, key, tags, condition, more
@@ -267,7 +277,10 @@ class Cache(Commands):
             ttl: how long the last good result may stand in.
             exceptions: those for which it does.
             retry_after: for how long after a failure the kept result is returned without a call.
-            key, tags, condition, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            condition: as there.
+            more: as there.
         """
         excused = classes_of(exceptions, "exceptions")
         pause = 0.0 if retry_after is None else seconds_of(retry_after, option="retry_after")
@@ -291,7 +304,9 @@ class Cache(Commands):
 
         Args:
             ttl: how long it is kept.
-            key, tags, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            more: as there.
             condition: whether it is kept; its result is a tuple of all items.
         """
         return self._decorator(
@@ -314,7 +329,10 @@ class Cache(Commands):
             ttl: how long a result is kept at most.
             cache_hits: how often it is returned.
             update_after: after so many times it is made anew in the background; less than ``cache_hits``.
-            key, tags, condition, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            condition: as there.
+            more: as there.
         """
 
         def strategy_of(arguments: Arguments) -> Strategy:
@@ -334,7 +352,10 @@ class Cache(Commands):
 
         Args:
             ttl: how long a result is kept at most.
-            key, tags, condition, more: as in :meth:`__call__`.
+            key: as in :meth:`__call__`, as are the options that follow.
+            tags: as there.
+            condition: as there.
+            more: as there.
         """
         return self.hit(ttl, 3, 1, key, tags, condition, **more)
 

@@ -43,5 +43,6 @@ def commands_of(names: tuple[str, ...]) -> frozenset[Command]:
         try:
             found.add(Command(name))
         except ValueError:
-            raise ConfigurationError(f"a cache has no command {name!r}; {nearest(str(name), [one.value for one in Command])}") from None
+            hint = nearest(str(name), [one.value for one in Command])
+            raise ConfigurationError(f"a cache has no command {name!r}; {hint}") from None
     return frozenset(found)

@@ -17,7 +17,7 @@ from resilient.checks import need
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.events import Event, StoreFailed
-from resilient.ports import AsyncStore, Clock, Runtime
+from resilient.ports import AsyncStore, Clock, Runtime, Usage
 from resilient.runtime.background import DRAIN
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.tasks import TaskRuntime
@@ -128,8 +128,14 @@ class Core:
             await mount.store(runtime).close()
 
     async def stats(self, runtime: Runtime) -> Stats:
-        """What happened so far, and how much the stores keep."""
-        usages = [await mount.store(runtime).usage() for mount in self.mounts.opened()]
+        """What happened so far, and how much those stores keep that say so."""
+        usages: list[Usage] = []
+        for mount in self.mounts.opened():
+            try:
+                usages.append(await runtime.within(mount.timeout, mount.store(runtime).usage))
+            except (StoreError, TimeoutError) as error:
+                kind = error.kind if isinstance(error, StoreError) else "timeout"
+                self.record(StoreFailed(store=mount.pair.blocking.name, operation="usage", kind=kind))
         return self.figures.stats(sum(usage.entries for usage in usages), sum(usage.size for usage in usages))
 
     def record(self, event: Event) -> None:

@@ -198,6 +198,10 @@ class FunctionSlot:
             return value, entry or self._aside(value)
 
         flight = f"{self._plan.number} {self.name}"
+        transaction = self._core.scopes.here().transaction
+        if transaction is not None and not transaction.over:
+            # What is made of things that are not committed is for nobody outside.
+            flight += f" {id(transaction)}"
         try:
             value, entry = (await self.runtime.share(flight, lead))[0]
         except LockedError as error:
@@ -215,16 +219,16 @@ class FunctionSlot:
         here = scopes.here()
         if self.name in here.turns:
             return await fill()
-        mark = scopes.enter(here._replace(turns=here.turns | {self.name}))
+        scopes.enter(here._replace(turns=here.turns | {self.name}))
         try:
             made = await made_in_turn(self, fill, None)
         except GeneratorExit:
             # Collected with its loop, in a foreign context.
             raise
         except BaseException:
-            scopes.leave(mark)
+            scopes.leave()
             raise
-        scopes.leave(mark)
+        scopes.leave()
         return made
 
     def refresh(self, making: Making) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import NamedTuple, Self
 
 from resilient.caching.control import Command
@@ -20,12 +20,14 @@ class Scope(NamedTuple):
         transaction: the transaction under way, None outside of one.
         detected: who wants to know of each call, None if nobody does.
         turns: the names of what is made there, and by nobody else in any process.
+        around: what holds again when it ends, None outside of everything.
     """
 
     disabled: frozenset[Command] = frozenset()
     transaction: Transaction | None = None
     detected: Detected | None = None
     turns: frozenset[str] = frozenset()
+    around: Scope | None = None
 
 
 NOWHERE = Scope()
@@ -47,13 +49,24 @@ class Scopes:
         """What holds here."""
         return self._current.get()
 
-    def enter(self, scope: Scope) -> Token[Scope]:
-        """Let ``scope`` hold from here on."""
-        return self._current.set(scope)
+    def enter(self, scope: Scope) -> None:
+        """Let ``scope`` hold from here on, until it is left.
 
-    def leave(self, token: Token[Scope]) -> None:
-        """Let hold what held before."""
-        self._current.reset(token)
+        No token is kept of it: one object may be used by many tasks at the same time, each in a context of its own.
+        """
+        self._current.set(scope._replace(around=self._current.get()))
+
+    def leave(self) -> Scope:
+        """Let hold what held before; what held until now.
+
+        Raises:
+            RuntimeError: nothing was entered in this context.
+        """
+        here = self._current.get()
+        if here.around is None:
+            raise RuntimeError("a block of a cache must end in the task or thread, and the context, where it began")
+        self._current.set(here.around)
+        return here
 
     @contextmanager
     def within(self, scope: Scope) -> Generator[Scope]:
@@ -71,15 +84,14 @@ class Disabling(AbstractContextManager["Disabling"], AbstractAsyncContextManager
     def __init__(self, scopes: Scopes, commands: frozenset[Command]) -> None:
         self._scopes = scopes
         self._commands = commands
-        self._tokens: list[Token[Scope]] = []
 
     def __enter__(self) -> Self:
         here = self._scopes.here()
-        self._tokens.append(self._scopes.enter(here._replace(disabled=here.disabled | self._commands)))
+        self._scopes.enter(here._replace(disabled=here.disabled | self._commands))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._scopes.leave(self._tokens.pop())
+        self._scopes.leave()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -95,16 +107,15 @@ class Detecting:
         scopes: the cache's.
     """
 
-    __slots__ = ("_scopes", "_tokens")
+    __slots__ = ("_scopes",)
 
     def __init__(self, scopes: Scopes) -> None:
         self._scopes = scopes
-        self._tokens: list[Token[Scope]] = []
 
     def __enter__(self) -> Detected:
         detected = Detected()
-        self._tokens.append(self._scopes.enter(self._scopes.here()._replace(detected=detected)))
+        self._scopes.enter(self._scopes.here()._replace(detected=detected))
         return detected
 
     def __exit__(self, *_: object) -> None:
-        self._scopes.leave(self._tokens.pop())
+        self._scopes.leave()

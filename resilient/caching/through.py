@@ -39,6 +39,10 @@ class Through:
         self._mount = mount
         self.name = mount.pair.blocking.name
 
+    def reads(self, key: str) -> bool:
+        """Whether ``get`` is switched on for ``key``."""
+        return not self._core.is_off(Command.GET, key)
+
     async def secret(self) -> bytes:
         """The store's."""
         return await self._mount.store(self._runtime).secret()
@@ -65,7 +69,7 @@ class Through:
 
     async def get(self, key: str) -> Entry | None:
         """The entry, or what a middleware gives in its place; None for a miss, and where ``get`` is switched off."""
-        if self._core.is_off(Command.GET, key):
+        if not self.reads(key):
             return None
         if not self._core.middlewares:
             return await self._core.store(self._mount, self._runtime).get(named(self._namespace, key))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import Token
 from types import TracebackType
 from typing import Any, TypeVar
 
 from resilient.caching.core import Core
-from resilient.caching.scopes import Scope
 from resilient.caching.surrounding import surrounded
 from resilient.caching.transactions import Isolation, Transaction
 from resilient.ports import Job, Runtime
@@ -27,13 +25,12 @@ class Transacting:
         isolation: what it sees of others.
     """
 
-    __slots__ = ("_core", "_isolation", "_open")
+    __slots__ = ("_core", "_isolation")
 
     def __init__(self, core: Core, isolation: Isolation) -> None:
         Transaction(isolation)  # a wrong isolation is refused here
         self._core = core
         self._isolation: Isolation = isolation
-        self._open: list[tuple[Transaction, Token[Scope] | None]] = []
 
     async def __aenter__(self) -> AsyncHandle:
         return AsyncHandle(self._core, self._enter())
@@ -74,19 +71,17 @@ class Transacting:
 
     def _enter(self) -> Transaction:
         here = self._core.scopes.here()
-        if here.transaction is not None and not here.transaction.over:
-            self._open.append((here.transaction, None))
-            return here.transaction
-        transaction = Transaction(self._isolation)
-        self._open.append((transaction, self._core.scopes.enter(here._replace(transaction=transaction))))
+        transaction = here.transaction
+        if transaction is None or transaction.over:
+            transaction = Transaction(self._isolation)
+        self._core.scopes.enter(here._replace(transaction=transaction))
         return transaction
 
     def _leave(self) -> Transaction | None:
         """The transaction that ends here, None if it goes on outside."""
-        transaction, token = self._open.pop()
-        if token is None:
+        transaction = self._core.scopes.leave().transaction
+        if transaction is None or transaction is self._core.scopes.here().transaction:
             return None
-        self._core.scopes.leave(token)
         transaction.over = True
         return transaction
 

@@ -21,6 +21,7 @@ from resilient.caching.strategies.locked import Locked
 from resilient.caching.strategies.simple import Simple
 from resilient.caching.strategies.soft import Soft
 from resilient.caching.tee import MAX_BODY, Tee
+from resilient.caching.through import Through
 from resilient.caching.turns import made_in_turn, make_behind
 from resilient.call import INFINITE, Call, Handler
 from resilient.checks import are_all, need
@@ -383,10 +384,12 @@ class ResponseSlot:
         """Ask the origin once for all who miss at once; who asks alone if what comes cannot be shared.
 
         A streamed call never leads: what it reads, and when, is its caller's affair. Nor do calls share that were
-        given different times for their attempts: the impatient one's failure would be that of all.
+        given different times for their attempts: the impatient one's failure would be that of all. One for which
+        the cache's ``get`` is switched off wants an answer of its own.
         """
-        call = self._call
-        if call.streamed or call.request.method != "GET":
+        call, store = self._call, self.guard.store
+        blind = isinstance(store, Through) and not store.reads(self.name)
+        if blind or call.streamed or call.request.method != "GET":
             return (await making.fill(self))[0]
         flight = f"{self.name} {call.options.attempt_timeout} {call.asked}"
         timeout = None if call.time_left == INFINITE else call.time_left

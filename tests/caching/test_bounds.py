@@ -14,6 +14,7 @@ import pytest
 from resilient import Cache
 from resilient.caching import pauses
 from resilient.testing import FakeClock
+from tests.soaking import sizes
 
 NO_PARTS = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.FrameType)
 
@@ -97,11 +98,15 @@ class Crowd:
                 with suppress(KeyError):
                     await function(number)
 
+    def largest_table(self):
+        """How many elements the largest table anywhere in the cache has."""
+        return largest_table(self.cache._core)
+
     def check_tables(self):
         """No table anywhere in the cache is larger than its bound, and none keeps what is over."""
         core = self.cache._core
         # An entry may have an outdated end that waits to be swept, of which there may be some more.
-        assert self.size <= largest_table(core) <= 2 * self.size + 1_000
+        assert self.size <= self.largest_table() <= 2 * self.size + 1_000
         assert core.tasks._flights._table == core.threads._flights._table == {}
         assert core.tasks._tasks == set()
         assert core.mounts.only().pair.blocking._leases._held == {}
@@ -113,24 +118,20 @@ def crowd_of(colour):
         yield lambda size: Crowd(colour, runner, size)
 
 
-@pytest.mark.slow
-def test_no_table_grows_with_the_number_of_keys(crowd_of, monkeypatch):
-    """Values, errors, failures, tags, leases, counters and flights of a hundred times as many keys as have room."""
-    monkeypatch.setattr(pauses, "MOST", 1_000)
-    crowd = crowd_of(1_000)
-    for _ in crowd.calls(100_000):
-        pass
-    crowd.check_tables()
+@sizes(entries=(1_000, 10_000), keys=(100_000, 1_000_000))
+def test_nothing_grows_with_the_number_of_keys(crowd_of, monkeypatch, entries, keys, found):
+    """Values, errors, failures, tags, leases, counters and flights of a hundred times as many keys as have room.
 
-
-@pytest.mark.soak
-def test_a_million_keys_take_the_memory_of_ten_thousand(crowd_of):
-    """Once the cache is full, the process does not grow."""
-    crowd = crowd_of(10_000)
+    Once the cache is full, no table of it grows, nor does the process.
+    """
+    monkeypatch.setattr(pauses, "MOST", entries)
+    crowd = crowd_of(entries)
     before = 0
-    for keys in crowd.calls(10**6):
-        if keys < 10**5:
+    for called in crowd.calls(keys):
+        if called < keys // 10:
             before = resident()
     gc.collect()
-    assert resident() - before < 30 * 2**20
+    more = (resident() - before) // 2**20
+    found.update(in_the_largest_table=crowd.largest_table(), MiB_more=more)
+    assert more < 30
     crowd.check_tables()

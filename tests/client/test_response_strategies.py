@@ -551,3 +551,18 @@ def test_wrong_options_of_strategies_are_refused(wrong):
     """Where they are given, as everywhere."""
     with pytest.raises(ConfigurationError):
         wrong()
+
+
+def test_with_get_switched_off_no_call_joins_another(world, origin):
+    """Each asks for itself, though the other is under way; what came is kept all the same."""
+    cache = Cache("mem://", clock=world.clock)
+    caller = world.client(origin, policy(ResponseCache(ttl="1h")), store=cache)
+    origin.behaves(lambda *asked: Reply(body=personal(*asked).body, latency=1))
+
+    async def blind():
+        with cache.disabling("get"):
+            return cache_of(await caller.ask())
+
+    assert world.run([blind, blind]) == ["miss", "miss"]
+    assert origin.sent == 2
+    assert cache_of(world.do(caller.ask)) == "hit"

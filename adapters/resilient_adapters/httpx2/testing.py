@@ -207,14 +207,13 @@ def faulty(
 
     Args:
         transport: any transport of httpx2.
-        connect_failure: the share of requests that get no connection.
-        pool_full: the share that waits the pool phase in vain.
-        refused_stream: the share that the origin refuses unseen, as HTTP/2 does.
-        drop_body: the share of answers that break off after half of their body.
         latency: how much longer a request takes; cut by its read phase.
-        slow_rate: the share of requests that take longer, all of them if not given.
         seed: of the dice; other dice every time if not given.
         clock: what passes the time, the machine's if not given.
+        rates: shares from 0.0 to 1.0, each of all requests. ``connect_failure`` get no connection, ``pool_full`` wait
+            the pool phase in vain, ``refused_stream`` are refused by the origin unseen, as HTTP/2 does, the answers
+            of ``drop_body`` break off after half of their body, and ``slow_rate`` take longer by ``latency``; all do
+            if it is not given.
 
     Raises:
         ConfigurationError: a rate is not between 0.0 and 1.0, or an option is unknown.

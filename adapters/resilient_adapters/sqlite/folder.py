@@ -29,7 +29,7 @@ def default_folder() -> Path:
     try:
         return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "resilient" / name
     except RuntimeError as error:
-        raise ConfigurationError("this user has no home for a cache; give disk:/// and an absolute path") from error
+        raise ConfigurationError("this user has no home for a cache; give disk:///path or mem://") from error
 
 
 def make_private(folder: Path) -> None:
@@ -42,7 +42,7 @@ def make_private(folder: Path) -> None:
         _make(folder)
         found = folder.lstat()
     except OSError as error:
-        remedy = "give a folder that this user may make"
+        remedy = "give a folder that this user may make, or 'mem://' for memory"
         raise _refusal(folder, f"cannot be made: {error.strerror}", remedy) from error
     if stat.S_ISLNK(found.st_mode):
         raise _refusal(folder, "is a symbolic link", "give the folder that it leads to")
