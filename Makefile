@@ -49,7 +49,7 @@ bench: $(BENCH) ## measure us against the newest peers and write the results; no
 bench-quick: $(BENCH) ## the same with few rounds and nothing written, to see that it runs
 	.venv-bench/bin/python -m benchmarks --quick
 
-soak: $(DEV) ## run the soak tests whole, which takes an hour, and write docs/soak.md
+soak: $(DEV) ## run the soak tests whole, for half an hour, and write docs/soak.md
 	$(BIN)/pytest -m soak -p tests.soaking
 
 docs: $(DEV) ## build the documentation into site/

@@ -28,7 +28,8 @@ class Entry:
         tags: names of the groups that it belongs to.
         fence: the fence of the lease under which it was made, 0 without one; a store drops what has a lower fence
             than what it gave out or keeps for that key.
-        decoded: what a reader made of it, ready for the next one; no part of the value, and never written.
+        decoded: what a reader made of it, ready for the next one; no part of the value, and never written. If it
+            has a ``size``, it takes so many bytes beside the body.
     """
 
     body: bytes
@@ -68,8 +69,9 @@ class Entry:
         return self
 
     def size(self) -> int:
-        """Bytes that it takes, about: the body, the metadata as text, and the object itself."""
-        return len(self.body) + sum(len(str(item)) for item in self.meta.items()) + ENTRY_OVERHEAD
+        """Bytes that it takes, about: the body, what is ready beside it, the metadata as text, and the object itself."""
+        ready: int = getattr(self.decoded, "size", 0)
+        return len(self.body) + ready + sum(len(str(item)) for item in self.meta.items()) + ENTRY_OVERHEAD
 
 
 FOREVER = math.inf

@@ -112,12 +112,15 @@ class Runtime(Protocol):
         """
         ...
 
-    def later(self, seconds: float, key: str, job: Job[object]) -> Callable[[], None]:
-        """Run ``job`` in the background after ``seconds``; what is returned calls that off until it has begun.
+    def repeat(self, seconds: float, job: Job[float | None]) -> Callable[[], None]:
+        """Run ``job`` in the background after ``seconds``, and again after as many as it returns, until it says None.
 
-        It is for what work under way cannot do without. So it is done however much background work there is, also
-        once the runtime is closed, and nobody waits for it then; until it is due it takes neither a thread nor a
-        task of its own.
+        It is for what other work cannot do without while it is under way. So it is done however much background work
+        there is, also once the runtime is closed, and nobody waits for it then. Until it is due it takes neither a
+        thread nor a task of its own.
+
+        Returns:
+            What calls it off for good; what has begun by then goes on to its end.
         """
         ...
 

@@ -118,6 +118,12 @@ def _says_otherwise(function: Callable[..., object]) -> bool:
     return hasattr(function, "__signature__")
 
 
+def is_async(function: Callable[..., object]) -> bool:
+    """Whether what it returns is awaited: it is a coroutine function, or an object whose call is one."""
+    call = getattr(type(function), "__call__", None)  # noqa: B004 # not whether it is there, but what it is
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
 def name_of(function: Callable[..., object]) -> str:
     """Module and qualified name, for people; of what has none, its type's."""
     named = function if hasattr(function, "__qualname__") else type(function)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from resilient.caching.arguments import Arguments
+from resilient.caching.arguments import Arguments, is_async
 from resilient.caching.conditions import Condition
 from resilient.caching.control import Command
 from resilient.caching.core import Core
@@ -63,6 +62,9 @@ class Batch:
 
     def wrap(self, function: F) -> F:
         """``function``, called for those items only that are not kept."""
+        if isinstance(cast("object", function), classmethod | staticmethod):
+            method = cast("Any", function)
+            return cast("F", type(method)(self.wrap(method.__func__)))
 
         async def call_async(*args: Any, **kwargs: Any) -> dict[Any, Any]:
             async def made(items: Collection[Any]) -> object:
@@ -78,7 +80,7 @@ class Batch:
 
             return drive(self._answer(self.core.threads, args, kwargs, made))
 
-        wrapper = call_async if inspect.iscoroutinefunction(function) else call
+        wrapper = call_async if is_async(function) else call
         return cast("F", functools.wraps(function)(wrapper))
 
     async def _answer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from resilient.caching.codec import ENCODING, Codec, Ready
+from resilient.caching.codec import ENCODING, Codec
 from resilient.entry import Entry
 
 
@@ -31,8 +31,7 @@ class Values:
 
     def value_of(self, key: str, entry: Entry) -> object:
         """The value, the caller's own."""
-        known = entry.decoded
-        return known.value if type(known) is Ready else self.codec.decode(key, entry)
+        return self.codec.decode(key, entry)
 
     def entry_of(self, key: str, value: object, like: Entry) -> Entry:
         """The value, encoded; what the metadata says beside the encoding stays."""

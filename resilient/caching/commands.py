@@ -48,7 +48,7 @@ class Commands:
         through = Through(core, self._runtime, values, "", mount)
         value = default
         try:
-            entry = await self._in_time(lambda: through.get(key), Command.GET, key)
+            entry = await self._in_time(lambda: through.get(key), Command.GET, key, mount.timeout)
             if entry is not None:
                 value = values.value_of(key, entry)
         except CorruptEntryError as error:
@@ -196,12 +196,11 @@ class Commands:
         core, key = self._core, key_in(args)
         if core.is_off(command, key):
             return otherwise
-        bottom = core.telling(Plain(core, self._runtime).do)
-        return await self._in_time(lambda: core.through(command, bottom, *args, **kwargs), command, key)
-
-    async def _in_time(self, job: Job[T], command: Command, key: str) -> T:
-        mounts = self._core.mounts
+        bottom, mounts = core.telling(Plain(core, self._runtime).do), core.mounts
         timeout = mounts.of(key).timeout if key else max(mount.timeout for mount in mounts.all())
+        return await self._in_time(lambda: core.through(command, bottom, *args, **kwargs), command, key, timeout)
+
+    async def _in_time(self, job: Job[T], command: Command, key: str, timeout: float) -> T:
         try:
             return await self._runtime.within(timeout, job)
         except TimeoutError:

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from typing import Any, TypeVar, cast
 
-from resilient.caching.codec import Ready
+from resilient.caching.arguments import is_async
+from resilient.caching.codec import ABSENT, ready_value
 from resilient.caching.functions import FunctionSlot
 from resilient.caching.plans import Asked, Plan
 from resilient.caching.raised import Raised
@@ -40,7 +41,7 @@ def decorated(function: F, plan_of: Callable[[Callable[..., Any]], Plan]) -> F:
         wrapper = _replaying_async(function, plan, replay) if replay else _async_generator(function, plan)
     elif inspect.isgeneratorfunction(function):
         wrapper = _replaying(function, plan, replay) if replay else _generator(function, plan)
-    elif inspect.iscoroutinefunction(function):
+    elif is_async(function):
         wrapper = _async_function(function, plan)
     else:
         wrapper = _function(function, plan)
@@ -54,8 +55,8 @@ def _async_function(function: Callable[..., Any], plan: Plan) -> Callable[..., A
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         key = plan.key(args, kwargs)
-        if (ready := look(key)) is not None:
-            return ready.value
+        if (value := look(key)) is not ABSENT:
+            return value
 
         async def fill() -> object:
             try:
@@ -73,8 +74,8 @@ def _function(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         key = plan.key(args, kwargs)
-        if (ready := look(key)) is not None:
-            return ready.value
+        if (value := look(key)) is not ABSENT:
+            return value
 
         async def fill() -> object:
             try:
@@ -168,28 +169,29 @@ def _result(value: Any) -> Any:
     return value
 
 
-def _looking(plan: Plan) -> Callable[[str], Ready | None]:
+def _looking(plan: Plan) -> Callable[[str], object]:
     """The short way to a value that is at hand: in this process's memory, fresh, and nobody's to change.
 
-    It is open where nothing stands between a call and its store, and nobody listens.
+    It is open where nothing stands between a call and its store, and nobody listens. What is looked for is ABSENT
+    where it is not at hand.
     """
     core, strategy = plan.core, plan.strategy.name
     here, wall = core.scopes.here, core.clock.wall
     lookups = core.figures.lookups
     hit = (strategy, "hit")
 
-    def look(key: str) -> Ready | None:
+    def look(key: str) -> object:
         at_hand = core.at_hand
         if at_hand is None or here() is not NOWHERE:
-            return None
+            return ABSENT
         entry = at_hand(plan.name(key))
-        if entry is None or type(ready := entry.decoded) is not Ready or wall() >= entry.fresh_until:
-            return None
+        if entry is None or wall() >= entry.fresh_until or (value := ready_value(entry)) is ABSENT:
+            return ABSENT
         lookups[hit] += 1
-        return ready
+        return value
 
     return look if plan.serves_what_is_fresh else _never
 
 
-def _never(key: str) -> None:
-    return None
+def _never(key: str) -> object:
+    return ABSENT

@@ -42,7 +42,7 @@ class Lease:
         ends: the instant of its end, unless it is renewed.
     """
 
-    __slots__ = ("_call_off", "_ends", "_owner", "_runtime", "_store", "_ttl", "_was_lost", "fence", "name")
+    __slots__ = ("_ends", "_owner", "_renew_no_more", "_runtime", "_store", "_ttl", "_was_lost", "fence", "name")
 
     def __init__(
         self, store: LeaseStore, runtime: Runtime, name: str, owner: str, ttl: float, fence: int, ends: float
@@ -55,8 +55,7 @@ class Lease:
         self._ttl = ttl
         self._ends = ends
         self._was_lost: bool | None = None
-        self._call_off: Callable[[], None]
-        self._renew_after(ttl / 3)
+        self._renew_no_more = runtime.repeat(ttl / 3, self._renew)
 
     @property
     def lost(self) -> bool:
@@ -70,7 +69,7 @@ class Lease:
             StoreError: the store did not answer; the lease ends by itself.
         """
         self._was_lost = self.lost
-        self._call_off()
+        self._renew_no_more()
         try:
             held = await self._store.release(self.name, self._owner)
         except (StoreError, GeneratorExit):
@@ -81,18 +80,12 @@ class Lease:
         self._was_lost = not held
         return held
 
-    def _renew_after(self, seconds: float) -> None:
-        self._call_off = self._runtime.later(seconds, f"lease {self.name} {self._owner}", self._renew)
-        # Given back at this moment, on another thread, which has called off the time before this one.
-        if self._was_lost is not None:
-            self._call_off()
-
-    async def _renew(self) -> None:
-        """Renew it now, and again after a third of its time, unless it was given back or is lost."""
+    async def _renew(self) -> float | None:
+        """Renew it; seconds after which to do so again, None if it is lost."""
         now, pause = self._runtime.clock.now, self._ttl / 3
         began = now()
         if began >= self._ends:
-            return
+            return None
         try:
             held = await self._runtime.within(
                 self._ends - began, lambda: self._store.renew(self.name, self._owner, self._ttl)
@@ -101,8 +94,7 @@ class Lease:
         except (StoreError, TimeoutError):
             # The store may be back before the lease ends.
             pause = self._ttl / 10
-        if now() + pause < self._ends:
-            self._renew_after(pause)
+        return pause if now() + pause < self._ends else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -254,10 +246,10 @@ async def _look_nowhere() -> None:
 
 def _release_behind(store: LeaseStore, runtime: Runtime, name: str, owner: str) -> None:
     """Give a lease back that nobody has time for any more."""
-    key, job = f"release {name} {owner}", partial(_release_quietly, store, name, owner)
-    # Closing waits for it; where there is too much work to wait for, it is done all the same.
-    if not runtime.spawn(key, job):
-        runtime.later(0.0, key, job)
+    job = partial(_release_quietly, store, name, owner)
+    # Closing waits for it; where there is too much to wait for, it is done all the same.
+    if not runtime.spawn(f"release {name} {owner}", job):
+        runtime.repeat(0.0, job)
 
 
 async def _release_quietly(store: LeaseStore, name: str, owner: str) -> None:

@@ -46,11 +46,11 @@ def revived(parts: object) -> Raised:
     if not (isinstance(found, type) and issubclass(found, Exception)):
         raise TypeError(qualname)
     # One of Python's own makes it: those of its exceptions that have a layout of their own are made by no other.
-    native = next(base for base in found.__mro__ if base.__module__ == "builtins")
-    error = native.__new__(found, *args)
+    native: Any = next(base for base in found.__mro__ if base.__module__ == "builtins")
+    error: Any = native.__new__(found, *args)
     native.__init__(error, *args)
     error.args = args
-    vars(error).update(attributes)
+    error.__dict__.update(attributes)
     return Raised(error)
 
 

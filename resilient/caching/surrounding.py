@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeAlias, TypeVar, cast
 
+from resilient.caching.arguments import is_async
 from resilient.caching.core import Core
 from resilient.errors import ConfigurationError
 from resilient.ports import Job, Runtime
@@ -62,5 +63,5 @@ def surrounded(core: Core, function: F, around: Around, *, option: str) -> F:
         except StoppedError as stopped:
             raise stopped.error from None
 
-    wrapper = call_async if inspect.iscoroutinefunction(function) else call
+    wrapper = call_async if is_async(function) else call
     return cast("F", functools.wraps(function)(wrapper))

@@ -188,9 +188,9 @@ class Overlay:
         """The store is not the transaction's to close."""
 
     def _seen(self, key: str, there: Entry | None) -> Entry | None:
-        """What the transaction wrote, by now: another of its tasks may have while the store was asked; else what was
-        ``there``, unless its tag was forgotten."""
+        """What the transaction wrote, else what was ``there``, unless its tag was forgotten."""
         mine = self._transaction
+        # Another of its tasks may have written while the store was asked.
         if key in mine.changes:
             entry = mine.changes[key]
             return entry if entry is not None and entry.is_alive(self._clock.wall()) else None

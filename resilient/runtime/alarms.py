@@ -16,15 +16,17 @@ class Alarm:
     """Something to be done at an instant.
 
     Attributes:
-        at: the instant.
         ring: does it; it takes little time, raises nothing, and is called on the thread that waits for all.
+        at: the instant.
+        is_off: whether it was called off, for good.
     """
 
-    __slots__ = ("at", "ring")
+    __slots__ = ("at", "is_off", "ring")
 
-    def __init__(self, at: float, ring: Callable[[], object]) -> None:
-        self.at = at
+    def __init__(self, ring: Callable[[], object]) -> None:
         self.ring = ring
+        self.at = 0.0
+        self.is_off = False
 
 
 class Alarms:
@@ -51,10 +53,12 @@ class Alarms:
         self._pending.clear()
         self._bell = None
 
-    def set(self, seconds: float, ring: Callable[[], object]) -> Callable[[], None]:
-        """Have ``ring`` called after ``seconds``; what is returned calls that off."""
-        alarm = Alarm(self._clock.now() + seconds, ring)
+    def set(self, alarm: Alarm, seconds: float) -> None:
+        """Ring ``alarm`` after ``seconds``, unless it was called off."""
         with self._lock:
+            if alarm.is_off:
+                return
+            alarm.at = self._clock.now() + seconds
             self._pending[alarm] = None
             bell, starts = self._bell, self._bell is None
             if bell is None:
@@ -64,10 +68,11 @@ class Alarms:
             self._start(bell)
         elif sooner:
             bell.set()
-        return partial(self._call_off, alarm)
 
-    def _call_off(self, alarm: Alarm) -> None:
+    def call_off(self, alarm: Alarm) -> None:
+        """Do not ring ``alarm`` any more, whenever it is set."""
         with self._lock:
+            alarm.is_off = True
             self._pending.pop(alarm, None)
             bell = None if self._pending else self._bell
         if bell is not None:

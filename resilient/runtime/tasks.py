@@ -154,9 +154,9 @@ class TaskRuntime:
         """Run ``job`` in a task of its own, where nobody waits for it; False if it was not started."""
         return self._begin(self.background, key, job)
 
-    def later(self, seconds: float, key: str, job: Job[object]) -> Callable[[], None]:
-        """Run ``job`` in a task of its own after ``seconds``, in this loop; what is returned calls that off."""
-        return asyncio.get_running_loop().call_later(seconds, self._begin, self._upkeep, key, job).cancel
+    def repeat(self, seconds: float, job: Job[float | None]) -> Callable[[], None]:
+        """Run ``job`` in a task of its own after ``seconds``, in this loop, and again; returns what calls it off."""
+        return _Repeated(partial(self._begin, self._upkeep), job, seconds).stop
 
     def _begin(self, background: Background, key: str, job: Job[object]) -> bool:
         work = background.begin(key, self.home())
@@ -209,6 +209,31 @@ else:
     def _begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that does ``work``."""
         return asyncio.get_running_loop().create_task(work)
+
+
+class _Repeated:
+    """A job that is begun again and again, in one event loop."""
+
+    __slots__ = ("_begin", "_is_over", "_job", "_loop", "_timer")
+
+    def __init__(self, begin: Callable[[str, Job[None]], bool], job: Job[float | None], seconds: float) -> None:
+        self._begin = begin
+        self._job = job
+        self._is_over = False
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(seconds, self._do)
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._timer.cancel()
+
+    def _do(self) -> None:
+        self._begin(f"repeated {id(self)}", self._perform)
+
+    async def _perform(self) -> None:
+        seconds = await self._job()
+        if seconds is not None and not self._is_over:
+            self._timer = self._loop.call_later(seconds, self._do)
 
 
 async def _skip(body: Body, most: int) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from resilient.messages import Body
 from resilient.ports import Clock, Job
-from resilient.runtime.alarms import Alarms
+from resilient.runtime.alarms import Alarm, Alarms
 from resilient.runtime.background import DRAIN, Background, BackgroundThread, detached
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.drive import drive
 from resilient.runtime.flight import Flights
 
 T = TypeVar("T")
+
+_numbers = itertools.count(1)
 
 
 class ThreadSignal:
@@ -67,9 +70,9 @@ class ThreadRuntime:
         """Block for ``seconds``."""
         self.clock.sleep(seconds)
 
-    async def within(self, seconds: float, job: Job[T]) -> T:
+    def within(self, seconds: float, job: Job[T]) -> Coroutine[Any, Any, T]:
         """Run ``job``; no thread is stopped from outside, so what it waits for must know the time left."""
-        return await job()
+        return job()
 
     async def read(self, body: Body, ends: float) -> bytes:
         """Read all of ``body`` and close it, looking at the time between its pieces."""
@@ -103,9 +106,18 @@ class ThreadRuntime:
         """Run ``job`` on a thread of its own, where nobody waits for it; False if it was not started."""
         return self._begin(self.background, key, job)
 
-    def later(self, seconds: float, key: str, job: Job[object]) -> Callable[[], None]:
-        """Run ``job`` on a thread of its own after ``seconds``; what is returned calls that off."""
-        return self._alarms.set(seconds, partial(self._begin, self._upkeep, key, job))
+    def repeat(self, seconds: float, job: Job[float | None]) -> Callable[[], None]:
+        """Run ``job`` on a thread of its own after ``seconds``, and again; returns what calls it off."""
+
+        async def perform() -> None:
+            again = await job()
+            if again is not None:
+                self._alarms.set(alarm, again)
+
+        # A clock that jumps may have it begun anew while it is on its way out: one key would not do.
+        alarm = Alarm(lambda: self._begin(self._upkeep, f"repeated {next(_numbers)}", perform))
+        self._alarms.set(alarm, seconds)
+        return partial(self._alarms.call_off, alarm)
 
     def _begin(self, background: Background, key: str, job: Job[object]) -> bool:
         work = background.begin(key, None)

@@ -98,15 +98,11 @@ class Crowd:
                 with suppress(KeyError):
                     await function(number)
 
-    def largest_table(self):
-        """How many elements the largest table anywhere in the cache has."""
-        return largest_table(self.cache._core)
-
     def check_tables(self):
         """No table anywhere in the cache is larger than its bound, and none keeps what is over."""
         core = self.cache._core
         # An entry may have an outdated end that waits to be swept, of which there may be some more.
-        assert self.size <= self.largest_table() <= 2 * self.size + 1_000
+        assert self.size <= largest_table(core) <= 2 * self.size + 1_000
         assert core.tasks._flights._table == core.threads._flights._table == {}
         assert core.tasks._tasks == set()
         assert core.mounts.only().pair.blocking._leases._held == {}
@@ -132,6 +128,6 @@ def test_nothing_grows_with_the_number_of_keys(crowd_of, monkeypatch, entries, k
             before = resident()
     gc.collect()
     more = (resident() - before) // 2**20
-    found.update(in_the_largest_table=crowd.largest_table(), MiB_more=more)
+    found.update(in_the_largest_table=largest_table(crowd.cache._core), MiB_more=more)
     assert more < 30
     crowd.check_tables()

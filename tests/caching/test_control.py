@@ -274,6 +274,24 @@ def test_tasks_that_are_started_in_a_block_inherit_it_and_others_do_not_see_it()
     asyncio.run(main())
 
 
+def test_one_object_may_be_used_by_many_tasks_at_once():
+    """Each has its own beginning and end of it, in whatever order they come."""
+    cache = Cache("mem://")
+    shared = cache.disabling("get")
+
+    async def task(begins, ends):
+        await asyncio.sleep(begins)
+        async with shared:
+            await asyncio.sleep(ends - begins)
+            assert not cache.is_enabled("get")
+        assert cache.is_enabled("get")
+
+    async def main():
+        await asyncio.gather(task(0, 0.02), task(0.01, 0.03), task(0.015, 0.025))
+
+    asyncio.run(main())
+
+
 def test_a_block_is_one_threads_own():
     """Another thread sees nothing of it, and one cache's is not another's."""
     cache, other = Cache("mem://"), Cache("mem://")

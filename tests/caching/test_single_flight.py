@@ -317,17 +317,19 @@ def test_many_flights_leave_nothing_behind(scene, coalescing, made):
 
 
 class Slow:
-    """A store that takes its time for each command."""
+    """A store whose answers take their time on the way; ``seconds`` may be changed."""
 
     name = "slow"
 
     def __init__(self, scene, store, seconds):
-        self._scene, self._store, self._seconds = scene, Lifted(store), seconds
+        self._scene, self._store, self.seconds = scene, Lifted(store), seconds
 
     def __getattr__(self, name):
         async def command(*args, **kwargs):
-            await self._scene.sleep(self._seconds)
-            return await getattr(self._store, name)(*args, **kwargs)
+            seconds = self.seconds
+            answer = await getattr(self._store, name)(*args, **kwargs)
+            await self._scene.sleep(seconds)
+            return answer
 
         return command
 
@@ -358,6 +360,30 @@ def test_waiting_for_another_is_no_time_of_the_stores(fill):
         return function
 
     assert scene.run([function(), function()]) == [1, 1]
+
+
+def test_a_value_that_came_between_is_not_made_again(coalescing):
+    """One caller is told that there is nothing, but so late that another one has made the value by then."""
+    scene, calls = Simulation("async"), []
+    slow = Slow(scene, MemoryStore(clock=scene.clock), 0.0)
+    cache = Cache(clock=scene.clock)
+    cache.setup(StorePair(blocking=slow, tasks=slow), store_budget=None)
+
+    @coalescing(cache, key="k")
+    async def function():
+        calls.append(1)
+        return len(calls)
+
+    async def main():
+        slow.seconds = 1.0
+        late = scene.start(function)
+        await scene.sleep(0.5)
+        slow.seconds = 0.0
+        assert await function() == 1
+        assert await late.result() == 1
+        assert calls == [1]
+
+    scene.run([main])
 
 
 # --- many processes ----------------------------------------------------------------------------------------------

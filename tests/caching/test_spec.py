@@ -13,8 +13,10 @@ import asyncio
 import inspect
 import os
 import re
+import sqlite3
 import sys
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -128,8 +130,7 @@ def origin(scene):
     return Origin(scene)
 
 
-@pytest.fixture
-def names(cache, origin, logger):
+def names_of(cache, origin, logger):
     """What the blocks find: what earlier ones imported, and what they leave open."""
 
     async def get(*args):
@@ -157,6 +158,11 @@ def names(cache, origin, logger):
         "get_data": cache(ttl="1h", key="data:{key}")(origin_call(origin)),
         "key": "k",
     }
+
+
+@pytest.fixture
+def names(cache, origin, logger):
+    return names_of(cache, origin, logger)
 
 
 def origin_call(origin):
@@ -194,21 +200,38 @@ def test_what_needs_redis_is_named():
     assert {name for name, text in BLOCKS.items() if "redis://" in text} == NEEDS_REDIS
 
 
+@pytest.fixture
+def in_real_time(monkeypatch, origin, logger):
+    """What the blocks find where some of them use the disk, whose threads know no other time."""
+    monkeypatch.setattr(resilient, "cache", Cache())
+    resilient.cache.setup("mem://")
+    return names_of(resilient.cache, origin, logger)
+
+
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name not in NEEDS_REDIS])
-async def test_a_block_runs(scene, names, tmp_path, name):
+def test_a_block_runs(in_real_time, tmp_path, name):
     """By itself, in whatever was said before it."""
-    await run(placed(BLOCKS[name], tmp_path), names)
-    await names["cache"].aclose()
+
+    async def main():
+        await run(placed(BLOCKS[name], tmp_path), in_real_time)
+        await in_real_time["cache"].aclose()
+
+    asyncio.run(main())
 
 
-async def test_all_blocks_run_one_after_the_other(scene, names, tmp_path):
+def test_all_blocks_run_one_after_the_other(in_real_time, tmp_path):
     """As a reader meets them, with one cache, and what they define works at the end."""
-    for name, text in BLOCKS.items():
-        if name not in NEEDS_REDIS:
-            await run(placed(text, tmp_path), names)
-    names["cache"].setup("mem://")
-    assert await names["get_items"]("books") == await names["get_items"]("books", page=1)
-    await names["cache"].aclose()
+
+    async def main():
+        for name, text in BLOCKS.items():
+            if name not in NEEDS_REDIS:
+                await run(placed(text, tmp_path), in_real_time)
+        cache, get_items = in_real_time["cache"], in_real_time["get_items"]
+        cache.setup("mem://")
+        assert await get_items("books") == await get_items("books", page=1)
+        await cache.aclose()
+
+    asyncio.run(main())
 
 
 # --- decorators --------------------------------------------------------------------------------------------------
@@ -483,29 +506,40 @@ async def test_a_request_may_want_it_fresh(scene, names, origin, header, calls):
 # --- the rest ----------------------------------------------------------------------------------------------------
 
 
-async def test_an_answer_of_a_model_is_asked_for_once(scene, names, origin, tmp_path):
+def test_an_answer_of_a_model_is_asked_for_once(in_real_time, origin, tmp_path):
     """One call for one prompt of a model, on the disk, compressed, and there after a restart."""
     text = placed(block("LLM"), tmp_path)
-    await run(text, names)
     (url,) = re.findall(r"disk://[^\"]+", text)
-    cache, call = names["cache"], names["call_llm"]
     # So that a busy disk makes no miss.
-    patient = {"store_budget": None, "write_wait": "60s", "busy_timeout": "60s"}
-    cache.setup(url, **patient)
+    patient = {"store_budget": None, "timeout": "60s", "write_wait": "60s", "busy_timeout": "60s"}
     prompt = f"tell me all about {uuid4()}"
     origin.answer = lambda model, prompt: f"{model} says: " + "blah " * 10_000
-    before = (await cache.stats()).size
-    first = await call("small", prompt)
-    assert [await call("small", prompt), await call(prompt=prompt, model="small")] == [first] * 2
-    assert (await call("large", prompt)).startswith("large")
-    assert len(origin.calls) == 2
-    assert (await cache.stats()).size - before < 20_000
-    cache.setup(url, **patient)
-    assert await call("small", prompt) == first
-    assert len(origin.calls) == 2
-    (key,) = [key async for key in cache.scan("llm:small:*") if await cache.get(key) == first][-1:]
-    assert prompt not in key
-    await cache.aclose()
+
+    async def main():
+        await run(text, in_real_time)
+        cache, call = in_real_time["cache"], in_real_time["call_llm"]
+        cache.setup(url, **patient)
+        with cache.detect() as detected:
+            first = await call("small", prompt)
+            assert [await call("small", prompt), await call(prompt=prompt, model="small")] == [first] * 2
+        assert (await call("large", prompt)).startswith("large")
+        assert len(origin.calls) == 2
+        (key,) = detected.keys
+        assert key.startswith("llm:small:")
+        assert prompt not in key
+        kept = await cache.get(key)
+        assert kept == first
+        with closing(sqlite3.connect(f"{url.removeprefix('disk://')}/resilient.db", timeout=60)) as database:
+            ((size,),) = database.execute("SELECT length(record) FROM entries WHERE key = ?", [key])
+        # As much of the same as this is takes a hundredth.
+        assert size < len(kept) / 20
+        cache.setup(url, **patient)
+        assert await call("small", prompt) == first
+        assert len(origin.calls) == 2
+        assert await cache.delete_many(key, key.replace("small", "large")) == 2
+        await cache.aclose()
+
+    asyncio.run(main())
 
 
 async def test_a_transaction_sets_both_values_or_none(scene, names):

@@ -405,6 +405,29 @@ def test_a_task_that_outlives_it_is_on_its_own():
     asyncio.run(main())
 
 
+def test_one_object_may_be_used_by_many_tasks_at_once():
+    """Each use of it is a transaction of its own, in whatever order they end."""
+    cache = Cache("mem://")
+    shared = cache.transact()
+
+    async def task(name, all_of_them, *, fail=False):
+        with suppress(ConnectionError):
+            async with shared:
+                await cache.set(name, name)
+                await all_of_them.wait()
+                assert await cache.get_many("a", "b", "c", default="") == tuple(name * (name == key) for key in "abc")
+                await all_of_them.wait()
+                if fail:
+                    raise ConnectionError
+
+    async def main():
+        all_of_them = asyncio.Barrier(3)
+        await asyncio.gather(task("a", all_of_them), task("b", all_of_them, fail=True), task("c", all_of_them))
+        assert await cache.get_many("a", "b", "c") == ("a", None, "c")
+
+    asyncio.run(main())
+
+
 def test_tasks_at_once_lose_no_addition():
     """Fifty that read, wait and write: whoever is told of a conflict tries again, and the sum is right."""
     cache = Cache("mem://")

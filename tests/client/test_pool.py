@@ -223,12 +223,12 @@ def test_retries_leak_no_connection(world, family, calls, found):
     def seen(answer):
         return answer.status_code, len(answer.extensions["resilient"].attempts)
 
-    def judge(client, answers, left):
-        found.update(attempts=sum(attempts for _, attempts in answers), stuck=len(stuck(client)), left_open=left)
+    def judge(client, answers, idle):
+        found.update(attempts=sum(attempts for _, attempts in answers), stuck=len(stuck(client)), idle=idle)
         assert answers == [(503, 11)] * calls
         assert stuck(client) == []
         assert whole(client, 2)
-        assert left <= 1
+        assert idle <= 1
 
     async def in_tasks(url):
         answers = []

@@ -75,7 +75,7 @@ def refusals(tmp_path):
         tmp_path / "dangling": "is a symbolic link",
         shared: r"can be written by others \(mode 0770\)",
         world: r"can be written by others \(mode 1777\)",
-        Path("/proc/nowhere"): "cannot be made: No such file",
+        Path("/proc/nowhere"): "cannot be made: No such file or directory; give a folder .*, or 'mem://' for memory",
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from resilient.caching.codec.kinds import cannot_change
+from resilient.caching.codec.kinds import lasting_size
 from resilient.caching.codec.packing import Packing
 from resilient.caching.codec.registered import REGISTRY, Registry
 from resilient.caching.codec.signing import Secret, Signer
@@ -29,12 +29,37 @@ _SIGNED_FORMAT = b"resilient value 1"
 
 
 class Ready:
-    """A value that nobody can change, so that an entry may hand out the same one each time."""
+    """A value that nobody can change, so that an entry may hand out the same one each time.
 
-    __slots__ = ("value",)
+    Attributes:
+        value: the value.
+        size: bytes that it takes beside the body.
+    """
 
-    def __init__(self, value: object) -> None:
+    __slots__ = ("size", "value")
+
+    def __init__(self, value: object, size: int) -> None:
         self.value = value
+        self.size = size
+
+
+class Text:
+    """What is ready is the body itself, as text: to hold both would take twice the memory, and this one is soon made."""
+
+    __slots__ = ()
+
+
+TEXT: Final = Text()
+ABSENT: Final = object()
+"""No value."""
+
+
+def ready_value(entry: Entry) -> object:
+    """The value of an entry that has it ready, :data:`ABSENT` if it has to be decoded."""
+    known = entry.decoded
+    if type(known) is Ready:
+        return known.value
+    return str(entry.body, "utf-8") if known is TEXT else ABSENT
 
 
 class Encoded(NamedTuple):
@@ -43,12 +68,12 @@ class Encoded(NamedTuple):
     Attributes:
         body: the value as bytes.
         meta: what a reader must know of them.
-        decoded: the value itself if nobody can change it.
+        decoded: what has the value ready, if nobody can change it.
     """
 
     body: bytes
     meta: Mapping[str, Plain]
-    decoded: Ready | None
+    decoded: Ready | Text | None
 
 
 class Codec:
@@ -78,12 +103,12 @@ class Codec:
             StoreError: it cannot be kept; says why, and how it could be.
         """
         if type(value) is int and -(2**63) <= value < 2**63:
-            return Encoded(b"%d" % value, COUNTER, Ready(value))
+            return Encoded(b"%d" % value, COUNTER, _ready(value, COUNTER))
         kind, body = self._body(value)
         meta = _META[kind]
         if self._signer is not None:
             meta = {**meta, "mac": self._signer.sign(*_signed(key, kind, body))}
-        return Encoded(body, meta, Ready(value) if cannot_change(value) else None)
+        return Encoded(body, meta, _ready(value, meta))
 
     def decode(self, key: str, entry: Entry) -> object:
         """The value of ``entry``, the caller's own; a store is not believed to give back what it was given.
@@ -92,11 +117,10 @@ class Codec:
             CorruptEntryError: there is none in it, or it is not signed as it has to be.
         """
         try:
-            if type(entry.decoded) is Ready:
-                return entry.decoded.value
+            if (value := ready_value(entry)) is not ABSENT:
+                return value
             value = self._value(key, entry)
-            if cannot_change(value):
-                entry.ready(Ready(value))
+            entry.ready(_ready(value, entry.meta))
         except CorruptEntryError:
             raise
         except Exception as error:
@@ -142,6 +166,15 @@ class Codec:
         if kind == "pickle" and self._signer is not None:
             return pickle.loads(body)  # noqa: S301 # signed by this program
         raise ValueError("no kind of value")
+
+
+def _ready(value: object, meta: Mapping[str, Plain]) -> Ready | Text | None:
+    """What has the value of an entry with that metadata ready."""
+    kind = meta["kind"]
+    if kind == "str":
+        return TEXT
+    size = 0 if kind == "bytes" else lasting_size(value)
+    return None if size is None else Ready(value, size)
 
 
 def _signed(key: str, kind: str, body: bytes) -> tuple[bytes, ...]:

@@ -10,6 +10,7 @@ from enum import Enum
 from itertools import chain
 from operator import attrgetter
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from sys import getsizeof
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -166,9 +167,14 @@ CONTAINER_CODES = {container.kind: code for code, container in CONTAINERS.items(
 _LASTING = (ATOMS | SCALAR_CODES.keys()) - {bytearray}
 
 
-def cannot_change(value: object) -> bool:
-    """Whether nobody can change ``value``, so that all may share it."""
-    kind = type(value)
+def lasting_size(value: object) -> int | None:
+    """Bytes that ``value`` takes, if nobody can change it, so that all may share it; None if somebody can."""
+    kind, size = type(value), getsizeof(value)
     if kind is tuple or kind is frozenset:
-        return all(map(cannot_change, value))  # type: ignore[call-overload] # mypy does not follow `kind`
-    return kind in _LASTING or issubclass(kind, Enum)
+        for part in value:  # type: ignore[attr-defined] # mypy does not follow `kind`
+            part_size = lasting_size(part)
+            if part_size is None:
+                return None
+            size += part_size
+        return size
+    return size if kind in _LASTING or issubclass(kind, Enum) else None

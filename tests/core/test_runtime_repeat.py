@@ -1,4 +1,4 @@
-"""Work that is due later: at its time, called off, beside however much else, in both colours, in virtual time."""
+"""Work that is due later and again: at its time, until called off, beside however much else; in both colours."""
 
 import asyncio
 import threading
@@ -25,14 +25,67 @@ def test_each_is_done_at_its_time(world):
         done.append((name, round(world.now, 6)))
 
     async def caller():
-        for number, seconds in enumerate([3.0, 1.0, 2.0, 1.0, 0.0]):
-            world.runtime.later(seconds, str(number), partial(job, seconds))
+        for seconds in (3.0, 1.0, 2.0, 1.0, 0.0):
+            world.runtime.repeat(seconds, partial(job, seconds))
         await world.sleep(1.5)
-        world.runtime.later(0.2, "another", partial(job, 1.7))
+        world.runtime.repeat(0.2, partial(job, 1.7))
         await world.sleep(10.0)
 
     world.run([caller])
     assert sorted(done) == [(seconds, seconds) for seconds in (0.0, 1.0, 1.0, 1.7, 2.0, 3.0)]
+
+
+def test_it_is_done_again_as_often_as_it_says(world):
+    """So many seconds after the end of the time before as that returns."""
+    begun, pauses = [], [2.0, 0.0, 0.5, None]
+
+    async def job():
+        begun.append(world.now)
+        await world.sleep(1.0)
+        return pauses[len(begun) - 1]
+
+    async def caller():
+        world.runtime.repeat(1.0, job)
+        await world.sleep(60.0)
+
+    world.run([caller])
+    assert begun == [1.0, 4.0, 5.0, 6.5]
+
+
+def test_what_is_called_off_while_it_is_done_is_not_done_again(world):
+    """It goes on to its end."""
+    done = []
+
+    async def job():
+        await world.sleep(1.0)
+        done.append(world.now)
+        return 1.0
+
+    async def caller():
+        call_off = world.runtime.repeat(1.0, job)
+        await world.sleep(1.5)
+        call_off()
+        await world.sleep(60.0)
+
+    world.run([caller])
+    assert done == [2.0]
+
+
+def test_a_clock_that_jumps_ends_no_repetition():
+    """It is begun anew while the thread of the time before is on its way out."""
+    clock, enough = FakeClock(), threading.Event()
+    runtime, done = ThreadRuntime(clock), []
+
+    async def job():
+        clock.advance(2.0)
+        done.append(clock.now())
+        if len(done) == 300:
+            enough.set()
+            return None
+        return -1.0
+
+    runtime.repeat(0.0, job)
+    assert enough.wait(60)
 
 
 def test_what_is_called_off_is_not_done(world):
@@ -43,7 +96,7 @@ def test_what_is_called_off_is_not_done(world):
         done.append(name)
 
     async def caller():
-        ways_out = [world.runtime.later(float(number), str(number), partial(job, number)) for number in range(5)]
+        ways_out = [world.runtime.repeat(float(number), partial(job, number)) for number in range(5)]
         ways_out[2]()
         ways_out[2]()
         await world.sleep(3.5)
@@ -65,12 +118,12 @@ def test_it_is_done_however_much_is_under_way_and_leaves_room_for_it(world):
 
     async def caller():
         for number in range(2 * MOST):
-            world.runtime.later(1.0, str(number), partial(job, number))
+            world.runtime.repeat(1.0, partial(job, number))
         await world.sleep(1.5)
         begun = [world.runtime.spawn(str(number), partial(world.sleep, 0.1)) for number in range(MOST + 1)]
         await world.runtime.settle()
         settled = world.now
-        world.runtime.later(1.0, "late", partial(job, "late"))
+        world.runtime.repeat(1.0, partial(job, "late"))
         await world.sleep(10.0)
         return begun, settled
 
@@ -89,8 +142,8 @@ def test_an_error_that_it_lets_out_is_logged_and_keeps_nothing_else(world, caplo
         done.append(world.now)
 
     async def caller():
-        world.runtime.later(1.0, "fails", fails)
-        world.runtime.later(2.0, "works", job)
+        world.runtime.repeat(1.0, fails)
+        world.runtime.repeat(2.0, job)
         await world.sleep(3.0)
 
     world.run([caller])
@@ -106,7 +159,7 @@ def test_what_waits_when_a_world_stops_is_there_in_the_next_one():
         done.append(name)
 
     async def caller(name):
-        world.runtime.later(5.0, name, partial(job, name))
+        world.runtime.repeat(5.0, partial(job, name))
         await world.sleep(2.0)
 
     world.run([partial(caller, "first")])
@@ -125,7 +178,7 @@ def test_threads_that_set_and_call_off_at_once_lose_nothing():
     def run(who):
         begin.wait(30)
         for number in range(200):
-            call_off = runtime.later(0.01 if number % 2 else 3600.0, f"{who} {number}", partial(job, (who, number)))
+            call_off = runtime.repeat(0.01 if number % 2 else 3600.0, partial(job, (who, number)))
             if not number % 2:
                 call_off()
 
@@ -155,9 +208,9 @@ def test_without_a_thread_to_be_had_the_caller_goes_on(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(BackgroundThread, "start", refuse)
-        runtime.later(1.0, "key", job)
+        runtime.repeat(1.0, job)
     clock.advance(1.0)
-    runtime.later(1.0, "another", partial(asyncio.sleep, 0.0))()
+    runtime.repeat(1.0, partial(asyncio.sleep, 0.0))()
     assert done.wait(30)
 
 
@@ -169,7 +222,7 @@ def test_what_is_due_in_a_loop_that_has_ended_is_gone():
         done.append(world.now)
 
     async def caller(ends_at_once):
-        world.runtime.later(1.0, "key", job)
+        world.runtime.repeat(1.0, job)
         if not ends_at_once:
             await world.sleep(2.0)
 
