@@ -17,6 +17,7 @@ from resilient.caching.recording import Recording
 from resilient.caching.scopes import NOWHERE
 from resilient.caching.strategies.iterator import Replay
 from resilient.caching.surrounding import StoppedError
+from resilient.errors import ConfigurationError
 from resilient.ports import Runtime
 from resilient.runtime.drive import drive
 
@@ -37,6 +38,8 @@ def decorated(function: F, plan_of: Callable[[Callable[..., Any]], Plan]) -> F:
         return cast("F", type(method)(decorated(method.__func__, plan_of)))
     plan = plan_of(function)
     replay = plan.strategy if isinstance(plan.strategy, Replay) else None
+    if replay is not None and not (inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)):
+        raise ConfigurationError(f"iterator: {plan.function} is no generator function; give one that yields")
     if inspect.isasyncgenfunction(function):
         wrapper = _replaying_async(function, plan, replay) if replay else _async_generator(function, plan)
     elif inspect.isgeneratorfunction(function):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from resilient.caching.complaints import complain
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.events import Event, StoreFailed
@@ -45,7 +46,7 @@ class Guard:
         self._budget = math.inf if budget is None else budget
         self.store = store
         # Nobody waits for what this process remembers, and it does not fail.
-        self._memory = store.store if isinstance(store, Lifted) and isinstance(store.store, MemoryStore) else None
+        self._memory = store.store if isinstance(store, Lifted) and type(store.store) is MemoryStore else None
         self._runtime = runtime
         self._record = record
         self._spent = 0.0
@@ -146,9 +147,9 @@ class Guard:
         except StoreError as error:
             self.unsure = True
             return otherwise if error.told else self._failed(operation, getattr(error, "kind", "other"), otherwise)
-        except Exception:  # noqa: BLE001
-            # A store of a third party that breaks its promise to raise only StoreError.
-            return self._failed(operation, "other", otherwise)
+        except Exception as error:  # noqa: BLE001
+            # A middleware with a bug, or a store of a third party that breaks its promise to raise only StoreError.
+            return self._failed(operation, "other", otherwise, type(error).__qualname__)
         finally:
             self._spent += clock.now() - began
 
@@ -156,6 +157,7 @@ class Guard:
         """What the store gave, if it is an entry; one of a third party may give anything."""
         return entry if entry is None or isinstance(entry, Entry) else self._failed("get", "corrupt", None)
 
-    def _failed(self, operation: str, kind: Any, otherwise: T) -> T:
+    def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str | None = None) -> T:
+        complain(self.store.name, operation, trouble or kind, self._runtime.clock.now())
         self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind))
         return otherwise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from resilient.caching.guard import COMMAND_BUDGET
+from resilient.errors import ConfigurationError
 from resilient.events import Event
 from resilient.locks import fork_safe_lock
 from resilient.ports import AsyncStore, Clock, Runtime, StorePair
@@ -13,6 +15,7 @@ from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
 from resilient.stores.registry import open_store
 
+logger = logging.getLogger("resilient.cache")
 PATIENCE = 5.0
 """Seconds that a command given directly waits for its store."""
 
@@ -42,7 +45,7 @@ class Mount:
     @property
     def is_memory(self) -> bool:
         """Whether it is this process's memory, which keeps nobody waiting."""
-        return isinstance(self.pair.blocking, MemoryStore)
+        return type(self.pair.blocking) is MemoryStore
 
     def store(self, runtime: Runtime) -> AsyncStore:
         """The store in the colour of ``runtime``."""
@@ -113,6 +116,12 @@ class Mounts:
         return before
 
     def _add_default(self) -> None:
-        unused = self.add(Mount(pair=open_store("disk://", clock=self._clock, record=self._record)), replace=False)
+        """Set up the user's cache directory; where there is none that can be used, this process's memory."""
+        try:
+            pair = open_store("disk://", clock=self._clock, record=self._record)
+        except ConfigurationError as error:
+            logger.warning("things are kept in memory only, until cache.setup(...) says otherwise: %s", error)
+            pair = open_store("mem://", clock=self._clock, record=self._record)
+        unused = self.add(Mount(pair=pair), replace=False)
         if unused is not None:
             unused.pair.blocking.close()

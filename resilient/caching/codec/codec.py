@@ -59,7 +59,7 @@ def ready_value(entry: Entry) -> object:
     known = entry.decoded
     if type(known) is Ready:
         return known.value
-    return str(entry.body, "utf-8") if known is TEXT else ABSENT
+    return entry.body.decode() if known is TEXT else ABSENT
 
 
 class Encoded(NamedTuple):

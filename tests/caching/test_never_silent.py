@@ -1,0 +1,91 @@
+"""What goes wrong around a cached call is said, and never its caller's trouble."""
+
+import logging
+
+import pytest
+
+from resilient import Cache, ConfigurationError
+from resilient.ports import StorePair
+from resilient.runtime.lift import Lifted
+from resilient.stores.memory import MemoryStore
+from resilient.testing import FakeClock
+
+
+class Broken(MemoryStore):
+    """A store that answers nothing but errors of a kind that it should not raise."""
+
+    name = "broken"
+
+    def get(self, key):
+        raise OSError(key)
+
+    def set(self, key, entry):
+        raise OSError(key)
+
+
+def messages(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "resilient.store"]
+
+
+def test_a_store_that_fails_is_logged_at_once_and_then_now_and_then(caplog):
+    """Without anybody who listens to events too; the key, which may hold somebody's name, is not in the log."""
+    clock = FakeClock(now=1e6)
+    broken = Broken(clock=clock)
+    cache = Cache(StorePair(blocking=broken, tasks=Lifted(broken)), clock=clock)
+    calls = []
+
+    @cache(ttl="1h", key="of:{name}")
+    def fetch(name):
+        calls.append(name)
+        return name
+
+    with caplog.at_level(logging.WARNING, "resilient.store"):
+        assert [fetch("ann") for _ in range(5)] == ["ann"] * 5
+        told = messages(caplog)
+        clock.advance(11)
+        fetch("ann")
+        told_later = messages(caplog)[len(told) :]
+    assert calls == ["ann"] * 6
+    assert told == ["the store 'broken' failed to get: OSError; calls go on without it"]
+    assert told_later == [
+        "the store 'broken' failed to get: OSError; calls go on without it (and 9 times since it was last told)"
+    ]
+    assert "ann" not in caplog.text
+
+
+def test_without_a_home_the_memory_is_the_store(caplog, monkeypatch, tmp_path):
+    """A container without a home must not fail every decorated call; a path that was asked for is another matter."""
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("HOME", str(file))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file / "cache"))
+    cache = Cache()
+    calls = []
+
+    @cache(ttl="1h", key="k")
+    def fetch():
+        calls.append(1)
+        return 1
+
+    with caplog.at_level(logging.WARNING, "resilient.cache"):
+        assert [fetch(), fetch()] == [1, 1]
+    assert calls == [1]
+    (record,) = [record for record in caplog.records if record.name == "resilient.cache"]
+    assert record.getMessage().startswith("things are kept in memory only, until cache.setup(...) says otherwise: ")
+    with pytest.raises(ConfigurationError):
+        cache.setup(f"disk://{file}/cache")
+
+
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_iterator_wants_a_generator(kind):
+    """Else what it yields would only be missed when somebody draws it."""
+    cache = Cache("mem://")
+
+    def plain():
+        return [1]
+
+    async def coroutine():
+        return [1]
+
+    with pytest.raises(ConfigurationError, match="is no generator function; give one that yields"):
+        cache.iterator(ttl="1m")({"plain": plain, "coroutine": coroutine}[kind])
