@@ -63,13 +63,30 @@ class Entry:
             self, fresh_until=fresh_until, expires_at=expires_at, tags=self.tags if tags is None else tags
         ).ready(self.decoded)
 
+    def with_body(self, body: bytes, meta: Mapping[str, Plain]) -> Entry:
+        """Another value with the same times, tags and fence."""
+        # What dataclasses.replace does, in half the time: every value that is kept comes through here.
+        return Entry(
+            body=body,
+            meta=meta,
+            stored_at=self.stored_at,
+            fresh_until=self.fresh_until,
+            expires_at=self.expires_at,
+            tags=self.tags,
+            fence=self.fence,
+        )
+
+    def without_fence(self) -> Entry:
+        """The same value, made under no lease."""
+        return replace(self, fence=0).ready(self.decoded) if self.fence else self
+
     def ready(self, decoded: object) -> Entry:
         """This entry, with what a reader would make of it."""
         object.__setattr__(self, "decoded", decoded)
         return self
 
     def size(self) -> int:
-        """Bytes that it takes, about: the body, what is ready beside it, the metadata as text, and the object itself."""
+        """Bytes that it takes, about: the body and what is ready beside it, the metadata as text, the object itself."""
         ready: int = getattr(self.decoded, "size", 0)
         return len(self.body) + ready + sum(len(str(item)) for item in self.meta.items()) + ENTRY_OVERHEAD
 

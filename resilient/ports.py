@@ -179,8 +179,8 @@ class Store(Protocol):
         One that is too large to be kept leaves nothing under its key.
 
         Returns:
-            False if nothing was written, because ``entry.fence`` is above 0 and a lease of that key, or the entry
-            that is there, has a higher fence: somebody else has taken over.
+            False if nothing was written: the entry is too large; or ``entry.fence`` is above 0 and a lease of that
+            key, or the entry that is there, has a higher fence, since somebody else has taken over.
         """
         ...
 

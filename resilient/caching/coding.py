@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 from resilient.caching.codec import ENCODING, Codec
@@ -37,7 +36,7 @@ class Values:
         """The value, encoded; what the metadata says beside the encoding stays."""
         body, meta, ready = self.codec.encode(key, value)
         beside = {name: said for name, said in like.meta.items() if name not in ENCODING}
-        return replace(like, body=body, meta={**beside, **meta} if beside else meta).ready(ready)
+        return like.with_body(body, {**beside, **meta} if beside else meta).ready(ready)
 
 
 class AsTheyAre:

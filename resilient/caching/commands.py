@@ -196,6 +196,7 @@ class Commands:
         core, key = self._core, key_in(args)
         if core.is_off(command, key):
             return otherwise
+        core.forgotten.note(command, args)
         bottom, mounts = core.telling(Plain(core, self._runtime).do), core.mounts
         timeout = mounts.of(key).timeout if key else max(mount.timeout for mount in mounts.all())
         return await self._in_time(lambda: core.through(command, bottom, *args, **kwargs), command, key, timeout)

@@ -9,6 +9,7 @@ from resilient.caching.codec import Codec
 from resilient.caching.coding import Values
 from resilient.caching.control import Command
 from resilient.caching.figures import Figures, Stats
+from resilient.caching.forgotten import Forgotten
 from resilient.caching.mounts import Mount, Mounts
 from resilient.caching.pauses import Pauses
 from resilient.caching.scopes import Scopes
@@ -82,6 +83,7 @@ class Core:
             nothing stands between.
         disabled: the commands that are switched off, by the beginnings of keys.
         figures: counts what happened.
+        forgotten: what was forgotten, so that nothing that was made before is kept.
         middlewares: what stands around commands, the outermost first.
         mounts: the stores.
         pauses: the keys whose values could not be made a moment ago.
@@ -101,6 +103,7 @@ class Core:
         self.mounts = Mounts(self.clock, self.record)
         self.scopes = Scopes(name)
         self.pauses = Pauses()
+        self.forgotten = Forgotten()
         self.puts = 0
         self.closed = False
         self.at_hand: Callable[[str], Entry | None] | None = None

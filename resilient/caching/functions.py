@@ -51,8 +51,8 @@ class FunctionSlot:
     """
 
     __slots__ = (
-        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_tags",
-        "_told", "_values", "fence", "guard", "name", "runtime",
+        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_since",
+        "_tags", "_told", "_values", "fence", "guard", "name", "runtime",
     )  # fmt: skip
 
     def __init__(
@@ -84,16 +84,17 @@ class FunctionSlot:
 
     async def fill(self) -> object:
         """Call the function, unless the tags of the call are refused."""
-        self.tag()
+        self.begin()
         return await self._fill()
 
-    def tag(self) -> None:
-        """Tell the tags while the arguments are as the caller gave them.
+    def begin(self) -> None:
+        """Note what holds when the making begins: the tags, while the arguments are as the caller gave them.
 
         Raises:
             ConfigurationError: an argument has no form that is the same in every process.
         """
         self._tags = self._plan.tags(*self._asked)
+        self._since = self._core.forgotten.when(self._key, self._tags)
 
     async def read(self) -> Entry | None:
         """The kept value, unless it cannot be decoded."""
@@ -156,11 +157,17 @@ class FunctionSlot:
             return None
         if self._core.is_off(Command.SET, self._key):
             self.not_kept("disabled")
+        elif self._core.forgotten.when(self._key, self._tags) != self._since:
+            # It was made of what was there before.
+            self.not_kept("overtaken")
+            return None
         elif await self.guard.set(self._key, entry):
             self._core.puts += 1
             self._core.record(
                 CacheStored(strategy=plan.strategy.name, function=plan.function, ttl=fresh, background=self._background)
             )
+        else:
+            self.not_kept("store")
         return entry
 
     def not_kept(self, reason: str) -> None:
@@ -197,7 +204,9 @@ class FunctionSlot:
             value, entry = await (self._in_turn(fill) if everywhere else fill())
             return value, entry or self._aside(value)
 
-        flight = f"{self._plan.number} {self.name}"
+        self.begin()
+        # Who comes after an invalidation does not join what began before it.
+        flight = f"{self._plan.number} {self._since} {self.name}"
         transaction = self._core.scopes.here().transaction
         if transaction is not None and not transaction.over:
             # What is made of things that are not committed is for nobody outside.

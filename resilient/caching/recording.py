@@ -33,7 +33,7 @@ class Recording:
         try:
             if entry is not None:
                 return self._slot.serve(entry, "hit")
-            self._slot.tag()
+            self._slot.begin()
             return None
         finally:
             self._slot.tell_if_missed()

@@ -113,9 +113,9 @@ class Overlay:
         return [await self.get(key) for key in keys]
 
     async def set(self, key: str, entry: Entry) -> bool:
-        """Write it when the transaction is committed."""
+        """Write it when the transaction is committed; a lease that its maker has lost by then must not undo that."""
         self._transaction.belongs_to(self._mount)
-        self._transaction.changes[key] = entry
+        self._transaction.changes[key] = entry.without_fence()
         return True
 
     async def delete(self, *keys: str) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from resilient.messages import Body
 from resilient.ports import Clock, Job
@@ -16,6 +16,7 @@ from resilient.runtime.background import DRAIN, Background, BackgroundThread, de
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.drive import drive
 from resilient.runtime.flight import Flights
+from resilient.runtime.patience import be_patient, patience_over
 
 T = TypeVar("T")
 
@@ -70,9 +71,13 @@ class ThreadRuntime:
         """Block for ``seconds``."""
         self.clock.sleep(seconds)
 
-    def within(self, seconds: float, job: Job[T]) -> Coroutine[Any, Any, T]:
-        """Run ``job``; no thread is stopped from outside, so what it waits for must know the time left."""
-        return job()
+    async def within(self, seconds: float, job: Job[T]) -> T:
+        """Run ``job``; no thread is stopped from outside, so what it waits for is told the time left."""
+        token = be_patient(self.clock, seconds)
+        try:
+            return await job()
+        finally:
+            patience_over(token)
 
     async def read(self, body: Body, ends: float) -> bytes:
         """Read all of ``body`` and close it, looking at the time between its pieces."""

@@ -109,8 +109,9 @@ class MemoryStore:
             if entry.fence and self._is_overtaken(key, entry.fence, now, wall):
                 return False
             evicted = self._put(key, entry, now, wall)
+            kept = key in self._entries
         self._tell(evicted)
-        return True
+        return kept
 
     def delete(self, *keys: str) -> int:
         with self._lock:

@@ -1,5 +1,6 @@
 """Values come back as what they were: the same rules for every store."""
 
+import gc
 import sys
 import zoneinfo
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilient.caching.codec import Codec, Ready, Registry, register_type
+from resilient.caching.codec import ABSENT, Codec, Registry, ready_value, register_type
 from resilient.entry import COUNTER, Entry
 from resilient.errors import ConfigurationError, CorruptEntryError, StoreError
 
@@ -240,7 +241,7 @@ def test_bytes_and_text_are_kept_as_they_are():
 
 @pytest.mark.parametrize(
     "value",
-    [None, 1, True, "x", b"x", 1.5, 2**70, "\ud800", Decimal(1), UUID(int=1), date.max, datetime.max, timedelta(1),
+    [None, 1, True, b"x", 1.5, 2**70, "\ud800", Decimal(1), UUID(int=1), date.max, datetime.max, timedelta(1),
      1j, range(3), Path("a"), Colour.BLUE, (1, ("x", frozenset({2}))), ()],
     ids=ascii,
 )  # fmt: skip
@@ -248,13 +249,40 @@ def test_a_value_that_nobody_can_change_is_handed_out_as_it_is(value):
     """The very object: neither when it is written nor after it was read once is it decoded again."""
     codec = Codec()
     encoded = codec.encode("key", value)
-    assert type(encoded.decoded) is Ready
-    assert encoded.decoded.value is value
+    assert ready_value(entry_of(encoded).ready(encoded.decoded)) is value
 
     entry = entry_of(encoded)
+    assert ready_value(entry) is ABSENT
     first = codec.decode("key", entry)
     assert codec.decode("key", entry) is first
-    assert form(codec.decode("other key", entry_of(encoded).ready(Ready(value)))) == form(value)
+    assert ready_value(entry) is first
+    assert form(first) == form(value)
+
+
+@pytest.mark.parametrize("value", ["", "x" * 2048, "漢\0é"], ids=ascii)
+def test_text_is_ready_without_being_held_twice(value):
+    """What was written is made of the body, and nothing else is held; also after it was read once."""
+    codec = Codec()
+    encoded = codec.encode("key", value)
+    entry = entry_of(encoded)
+    assert codec.decode("key", entry) == value
+    for one in (entry, entry_of(encoded).ready(encoded.decoded)):
+        assert ready_value(one) == value
+        assert value not in gc.get_referents(one.decoded)
+        assert one.size() == entry_of(encoded).size()
+
+
+@pytest.mark.parametrize(
+    "value", [b"x" * 5000, tuple(range(1000, 2000)), frozenset(map(str, range(1000))), ("x" * 5000, ("y" * 5000,))]
+)
+def test_what_an_entry_has_ready_counts(value):
+    """The bound of a store in memory is one of all that it holds; bytes are held once."""
+    encoded = Codec().encode("key", value)
+    bare = entry_of(encoded).size()
+    parts = 0 if type(value) is bytes else sum(map(sys.getsizeof, [value, *value]))
+    assert entry_of(encoded).ready(encoded.decoded).size() - bare >= parts
+    if not parts:
+        assert entry_of(encoded).ready(encoded.decoded).size() == bare
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_an_instance_is_made_without_a_line_of_its_class():
         ("planted_thing", "Inner"), ("planted_lazy", "Gone"), ("planted_lazy", "__class__"), (None, "Plain"),
         (HERE, None), (HERE, b"Plain"), ([], "Plain"), (HERE, trap()), (trap(), "Plain"), (1, 2), (hashed(), "Plain"),
     ],
-    ids=str,
+    ids=lambda one: type(one).__name__,
 )  # fmt: skip
 def test_what_is_no_class_to_be_filled_is_refused(monkeypatch, code, module, name):
     """Functions, objects, classes of other kinds, names of nothing, and things that answer by code."""
@@ -251,7 +251,7 @@ def test_no_module_is_imported():
         {}, {"held": 1, "more": 2}, {"Held": 1}, {"__class__": 1}, {"held": 1, "__class__": 1}, {"__dict__": {}}, [],
         [["held", 1]], None, "held", 1, {1: 2}, {None: None}, trap(),
     ],
-    ids=str,
+    ids=lambda one: type(one).__name__,
 )  # fmt: skip
 def test_a_state_that_is_not_of_the_class_is_refused(state):
     """Missing, unknown and special names, and what is no state at all."""
@@ -308,7 +308,7 @@ def test_what_a_container_holds_is_a_list_and_not_an_instance(code):
         ext(36), ext(36, -1), ext(36, "1"), ext(36, 2**64 - 1), ext(37, 1), ext(37, [], 2), ext(0), ext(99), ext(127),
         ext(-1), ext(-2), Ext(1, b""), Ext(33, b""), Ext(33, b"\xc1"), {"a": ext(33, ext(34, []))},
     ],
-    ids=str,
+    ids=lambda part: type(part).__name__,
 )  # fmt: skip
 def test_parts_that_make_no_value_are_refused(value):
     """Each kind with what its constructor refuses, and with what it would take for something else."""
@@ -482,7 +482,7 @@ def test_a_signed_entry_is_read_by_whoever_has_the_secret():
     assert refused(kept([1], old), new)
 
 
-@pytest.mark.parametrize("value", ["text", b"bytes", [1], None, 2**70, defaultdict(list)], ids=str)
+@pytest.mark.parametrize("value", ["text", b"bytes", [1], None, 2**70, defaultdict(list)], ids=lambda one: type(one).__name__)
 def test_a_forged_entry_is_refused(value):
     """Unsigned, signed by another, of another key, of another kind, with another signature."""
     codec = Codec(secret=SECRET)
@@ -567,14 +567,14 @@ def test_a_codec_without_a_secret_reads_what_is_signed_but_no_pickle():
     assert Codec().decode("key", kept([1], Codec(secret=SECRET))) == [1]
 
 
-@pytest.mark.parametrize("secret", ["", "short", b"fifteen letters", [], [SECRET, "short"], [b""]], ids=str)
+@pytest.mark.parametrize("secret", ["", "short", b"fifteen letters", [], [SECRET, "short"], [b""]], ids=lambda one: type(one).__name__)
 def test_a_secret_that_could_be_guessed_is_refused(secret):
     """Each of several must be long enough."""
     with pytest.raises(ConfigurationError, match="at least 16"):
         Codec(secret=secret)
 
 
-@pytest.mark.parametrize("secret", [[1], [None, SECRET], [SECRET, 7]], ids=str)
+@pytest.mark.parametrize("secret", [[1], [None, SECRET], [SECRET, 7]], ids=lambda one: type(one).__name__)
 def test_a_secret_that_is_no_text_is_refused(secret):
     """Without showing any of it."""
     with pytest.raises(ConfigurationError, match="text or bytes") as caught:

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from resilient import Cache
+from resilient import Cache, ConfigurationError
 from resilient.events import CacheLookup, CacheStored
 from tests.caching.conftest import OVER
 
@@ -251,18 +251,18 @@ async def test_a_replay_that_is_left_hurts_nobody(place, runs, made):
     assert len(runs) == 1
 
 
-async def test_a_function_that_returns_is_kept_too(place):
-    """What it returns comes again as it is."""
-    calls = []
+def test_a_function_that_returns_is_refused():
+    """It yields nothing that could pass; other decorators are for it."""
 
-    @place.cache.iterator(ttl="30m")
-    @place.function
-    async def function():
-        calls.append(1)
+    def function():
         return [1, 2]
 
-    assert [await place.call(function) for _ in range(2)] == [[1, 2]] * 2
-    assert len(calls) == 1
+    async def function_async():
+        return [1, 2]
+
+    for one in (function, function_async):
+        with pytest.raises(ConfigurationError, match="no generator function"):
+            Cache("mem://").iterator(ttl="30m")(one)
 
 
 def test_an_abandoned_generator_says_nothing(colour, caplog):

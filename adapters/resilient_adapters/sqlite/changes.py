@@ -69,7 +69,7 @@ class Changes:
         return Job(work, "make a secret")
 
     def setting(self, key: str, entry: Entry, *, later: int = 0) -> Job[bool]:
-        """Writes ``entry``, unless somebody else has taken over the key; whether nobody had.
+        """Writes ``entry``, unless somebody else has taken over the key; whether it was written.
 
         One that is too large leaves nothing, not even what was there before.
 
@@ -83,7 +83,7 @@ class Changes:
             if self._is_overtaken(connection, row):
                 return False
             _put(connection, row)
-            return True
+            return row.values is not None
 
         return Job(work, "write", encoding.size + 256, encoding.prepare)
 

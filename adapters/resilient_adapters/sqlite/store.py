@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from resilient.entry import Entry
 from resilient.errors import StoreError, StoreTrouble, StoreUnavailableError
 from resilient.ports import NO_ENTRIES, Usage
+from resilient.runtime.patience import patience
 from resilient.stores.keys import stored_key
 from resilient_adapters.sqlite import records, schema
 from resilient_adapters.sqlite.commands import Commands
@@ -33,10 +34,11 @@ COMMAND_WAIT = 5.0
 class DiskStore:
     """For threads: reads are done by the calling thread, writes by the one that writes.
 
-    What calls do on their way, to write an entry and to take, renew and release a lease, waits ``write_wait`` seconds
-    at most; any other change five, or as long if that is more. What takes longer raises ``StoreUnavailableError`` with
-    the kind ``timeout``. It is not lost: it keeps its place in the queue and is done as soon as the disk allows. Only a
-    lease that nobody waits for any more is given back.
+    A change waits as long as its caller's budget or timeout says (:mod:`resilient.runtime.patience`). Where nobody says
+    so, what calls do on their way, to write an entry and to take, renew and release a lease, waits ``write_wait``
+    seconds at most; any other change five, or as long if that is more. What takes longer raises
+    ``StoreUnavailableError`` with the kind ``timeout``. It is not lost: it keeps its place in the queue and is done as
+    soon as the disk allows. Only a lease that nobody waits for any more is given back.
 
     Args:
         commands: what it can do.
@@ -127,7 +129,8 @@ class DiskStore:
             rung.set()
 
         self._commands.submit(job, done)
-        if not rung.wait(timeout):
+        timeout = patience(timeout)
+        if not rung.wait(min(timeout, threading.TIMEOUT_MAX)):
             raise StoreUnavailableError(
                 f"the disk store did not {job.doing} within {timeout:g} s; it goes on behind", kind=late
             )

@@ -44,7 +44,7 @@ class Ready:
 
 
 class Text:
-    """What is ready is the body itself, as text: to hold both would take twice the memory, and this one is soon made."""
+    """What is ready is the body itself, as text: to hold both would take twice the memory, and text is soon made."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from sys import getsizeof
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -171,7 +171,7 @@ def lasting_size(value: object) -> int | None:
     """Bytes that ``value`` takes, if nobody can change it, so that all may share it; None if somebody can."""
     kind, size = type(value), getsizeof(value)
     if kind is tuple or kind is frozenset:
-        for part in value:  # type: ignore[attr-defined] # mypy does not follow `kind`
+        for part in cast("Iterable[object]", value):
             part_size = lasting_size(part)
             if part_size is None:
                 return None
