@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -152,18 +153,17 @@ class Flights:
     async def _fly(self, flight: _Flight, job: Job[T]) -> None:
         mark = _led.set(_led.get() | {flight.number})
         try:
-            try:
-                flight.result = await job()
-                flight.error = None
-            except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
-                flight.error = error
-            _led.reset(mark)
+            flight.result = await job()
+            flight.error = None
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
+            flight.error = error
         except BaseException as error:
-            # No reset: work that is collected with its loop ends in a foreign context. The mark of a flight that is
-            # over does no harm.
             flight.error = error
             raise
         finally:
+            # Work that is collected with its loop ends in a foreign context, which has no such mark.
+            with suppress(ValueError):
+                _led.reset(mark)
             self._land(flight)
 
     def _land(self, flight: _Flight) -> None:

@@ -678,3 +678,12 @@ def test_a_store_knows_how_much_it_keeps(store, make):
     store.clear()
     assert store.usage().entries == 0
     assert store.usage().size < after.size
+
+
+def test_an_entry_that_is_too_large_is_not_said_to_be_written(store, make):
+    """``set`` says so, and what was there before is gone: it was meant to be replaced."""
+    large = b"\0" * (65 * 2**20)
+    assert store.set("k", make(b"small"))
+    assert store.set("k", make(large)) is False
+    assert store.get("k") is None
+    assert store.usage().refused == 1

@@ -102,7 +102,8 @@ class AgainstAModel(RuleBasedStateMachine):
         fence = 0 if back == 3 else max(0, self.fence - back)
         entry = self.entry(body, ttl, tags, fence)
         overtaken = self.overtaken(key, entry)
-        assert self.store.set(key, entry) is not overtaken
+        fits = entry.size() + tagging_bytes(entry.tags) <= MOST_BYTES
+        assert self.store.set(key, entry) is (fits and not overtaken)
         if not overtaken:
             self.put(key, entry)
 
