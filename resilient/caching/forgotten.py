@@ -10,9 +10,7 @@ from resilient.caching.control import Command
 from resilient.caching.names import matcher
 from resilient.locks import fork_safe_lock
 
-_FORGETTING = frozenset(
-    {Command.DELETE, Command.DELETE_MANY, Command.DELETE_MATCH, Command.DELETE_TAGS, Command.CLEAR}
-)
+_FORGETTING = frozenset({Command.DELETE, Command.DELETE_MANY, Command.DELETE_MATCH, Command.DELETE_TAGS, Command.CLEAR})
 MOST_NAMES = 10_000
 """Keys and tags that are remembered; what is older counts as forgotten since."""
 MOST_PATTERNS = 64

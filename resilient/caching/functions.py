@@ -166,8 +166,6 @@ class FunctionSlot:
             self._core.record(
                 CacheStored(strategy=plan.strategy.name, function=plan.function, ttl=fresh, background=self._background)
             )
-        else:
-            self.not_kept("store")
         return entry
 
     def not_kept(self, reason: str) -> None:

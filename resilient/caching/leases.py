@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Self, TypeAlias, TypeVar
 
+from resilient.caching.names import key_of
 from resilient.errors import LeaseLostError, StoreError
 from resilient.ports import LeaseStore, Runtime
 
@@ -204,10 +205,10 @@ class Lock:
         try:
             lease = await take_turns(self._store, self._runtime, self._name, _look_nowhere, self._timeout, self._ttl)
         except TimeoutError:
-            raise TimeoutError(f"the lock of {self._name!r} was not free within {self._timeout} s") from None
+            raise TimeoutError(f"the lock of {key_of(self._name)!r} was not free within {self._timeout} s") from None
         if self._lease is not None:
             await lease.release()
-            raise RuntimeError(f"this lock of {self._name!r} is in use already; make one for each block")
+            raise RuntimeError(f"this lock of {key_of(self._name)!r} is in use already; make one for each block")
         self._lease = lease
         return lease
 
@@ -224,7 +225,7 @@ class Lock:
         except StoreError:
             held = not lease.lost
         if not held and error is None:
-            raise LeaseLostError(self._name)
+            raise LeaseLostError(key_of(self._name))
 
 
 async def _unless_found(lease: Lease, look: Look[V]) -> Lease | V:

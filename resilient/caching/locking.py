@@ -13,6 +13,25 @@ LOCK = "lock"
 """Where locks of programs have their names, apart from those of decorated functions."""
 
 
+class Hold:
+    """A lock that is held; where ``lock`` is switched off, nothing is.
+
+    Attributes:
+        fence: higher than that of whoever held it before, 0 if nothing is held.
+    """
+
+    __slots__ = ("_lease", "fence")
+
+    def __init__(self, lease: Lease | None) -> None:
+        self._lease = lease
+        self.fence = 0 if lease is None else lease.fence
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else may hold it by now."""
+        return self._lease is not None and self._lease.lost
+
+
 class Locking:
     """A lock, as ``async with`` and as ``with``.
 
@@ -32,24 +51,24 @@ class Locking:
         self._timeout = timeout
         self._held: list[Lock | None] = []
 
-    async def __aenter__(self) -> Lease | None:
+    async def __aenter__(self) -> Hold:
         return await self._enter(blocking=False)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         await self._leave(kind, error, trace)
 
-    def __enter__(self) -> Lease | None:
+    def __enter__(self) -> Hold:
         return drive(self._enter(blocking=True))
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         drive(self._leave(kind, error, trace))
 
-    async def _enter(self, *, blocking: bool) -> Lease | None:
+    async def _enter(self, *, blocking: bool) -> Hold:
         """Hold it; where ``lock`` is switched off, hold nothing."""
         core = self._core
         if core.is_off(Command.LOCK, self._key):
             self._held.append(None)
-            return None
+            return Hold(None)
         runtime = core.threads if blocking else core.tasks
         mount = core.mounts.of(self._key)
         # Waits for each answer of the store as long as any command does, and for the lock as long as it takes.
@@ -57,7 +76,7 @@ class Locking:
         lock = Lock(store, runtime, named(LOCK, self._key), self._ttl, self._timeout)
         lease = await lock.__aenter__()
         self._held.append(lock)
-        return lease
+        return Hold(lease)
 
     async def _leave(self, kind: object, error: BaseException | None, trace: object) -> None:
         lock = self._held.pop()

@@ -482,7 +482,9 @@ def test_a_signed_entry_is_read_by_whoever_has_the_secret():
     assert refused(kept([1], old), new)
 
 
-@pytest.mark.parametrize("value", ["text", b"bytes", [1], None, 2**70, defaultdict(list)], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "value", ["text", b"bytes", [1], None, 2**70, defaultdict(list)], ids=lambda one: type(one).__name__
+)
 def test_a_forged_entry_is_refused(value):
     """Unsigned, signed by another, of another key, of another kind, with another signature."""
     codec = Codec(secret=SECRET)
@@ -567,7 +569,9 @@ def test_a_codec_without_a_secret_reads_what_is_signed_but_no_pickle():
     assert Codec().decode("key", kept([1], Codec(secret=SECRET))) == [1]
 
 
-@pytest.mark.parametrize("secret", ["", "short", b"fifteen letters", [], [SECRET, "short"], [b""]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "secret", ["", "short", b"fifteen letters", [], [SECRET, "short"], [b""]], ids=lambda one: type(one).__name__
+)
 def test_a_secret_that_could_be_guessed_is_refused(secret):
     """Each of several must be long enough."""
     with pytest.raises(ConfigurationError, match="at least 16"):

@@ -324,3 +324,15 @@ def test_an_object_whose_call_is_async_is_cached():
 
     assert asyncio.run(script()) == (1, 1, {2: 2}, {2: 2}, 1)
     assert calls == [1, [2], 1, 1]
+
+
+def test_a_lock_speaks_of_the_key_that_it_was_given():
+    """Not of the name under which the store keeps it; and it tells its fence, also where locks are switched off."""
+    cache = Cache("mem://")
+    with cache.lock("report") as held:
+        assert held.fence > 0
+        assert not held.lost
+        with pytest.raises(TimeoutError, match="the lock of 'report' was not free"), cache.lock("report", timeout=0.01):
+            pass
+    with cache.disabling("lock"), cache.lock("report") as held:
+        assert (held.fence, held.lost) == (0, False)

@@ -12,10 +12,10 @@ import pytest
 
 import resilient
 from resilient import AttemptTimeout, Cache, CircuitBreaker, ConfigurationError, Policy, ResponseCache, Retry, options
+from resilient.caching.tee import MAX_BODY
 from resilient.entry import Entry
 from resilient.errors import StoreError
 from resilient.events import CacheLookup, CacheStored, StoreFailed
-from resilient.pipeline.response_cache import MAX_BODY
 from resilient.ports import StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
