@@ -33,6 +33,11 @@ MARKS = []
 """What was run."""
 
 
+def kind_of(one):
+    """A name for a case; what a value says of itself may be different in every process."""
+    return type(one).__name__
+
+
 def marking(name):
     """A method that leaves a mark, whatever it is given."""
 
@@ -225,7 +230,7 @@ def test_an_instance_is_made_without_a_line_of_its_class():
         ("planted_thing", "Inner"), ("planted_lazy", "Gone"), ("planted_lazy", "__class__"), (None, "Plain"),
         (HERE, None), (HERE, b"Plain"), ([], "Plain"), (HERE, trap()), (trap(), "Plain"), (1, 2), (hashed(), "Plain"),
     ],
-    ids=lambda one: type(one).__name__,
+    ids=kind_of,
 )  # fmt: skip
 def test_what_is_no_class_to_be_filled_is_refused(monkeypatch, code, module, name):
     """Functions, objects, classes of other kinds, names of nothing, and things that answer by code."""
@@ -251,7 +256,7 @@ def test_no_module_is_imported():
         {}, {"held": 1, "more": 2}, {"Held": 1}, {"__class__": 1}, {"held": 1, "__class__": 1}, {"__dict__": {}}, [],
         [["held", 1]], None, "held", 1, {1: 2}, {None: None}, trap(),
     ],
-    ids=lambda one: type(one).__name__,
+    ids=kind_of,
 )  # fmt: skip
 def test_a_state_that_is_not_of_the_class_is_refused(state):
     """Missing, unknown and special names, and what is no state at all."""
@@ -578,7 +583,7 @@ def test_a_secret_that_could_be_guessed_is_refused(secret):
         Codec(secret=secret)
 
 
-@pytest.mark.parametrize("secret", [[1], [None, SECRET], [SECRET, 7]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("secret", [[1], [None, SECRET], [SECRET, 7]], ids=kind_of)
 def test_a_secret_that_is_no_text_is_refused(secret):
     """Without showing any of it."""
     with pytest.raises(ConfigurationError, match="text or bytes") as caught:
