@@ -18,7 +18,7 @@ from resilient.caching.guard import COMMAND_BUDGET
 from resilient.caching.leases import LEASE
 from resilient.caching.locking import Locking
 from resilient.caching.mounts import PATIENCE, Mount
-from resilient.caching.scopes import Detecting, Disabling
+from resilient.caching.scopes import NOWHERE, Detecting, Disabling
 from resilient.caching.through import Through
 from resilient.caching.transacting import Transacting
 from resilient.caching.transactions import Isolation
@@ -219,9 +219,12 @@ class Cache(Decorators, Commands):
     def store(self, runtime: Runtime) -> EntryStore:
         """The store of responses in the colour of ``runtime``, as middlewares and switches of this cache say."""
         core = self._core
-        mount = core.mounts.of("http:")
-        is_plain = not (core.middlewares or core.disabled or core.scopes.here().disabled)
-        return core.store(mount, runtime) if is_plain else Through(core, runtime, AsTheyAre(), "", mount)
+        mount, here = core.mounts.of("http:"), core.scopes.here()
+        if here is NOWHERE and not core.middlewares and not core.disabled:
+            return mount.store(runtime)
+        if core.middlewares or core.disabled or here.disabled:
+            return Through(core, runtime, AsTheyAre(), "", mount)
+        return core.store(mount, runtime)
 
     def close(self) -> None:
         """Let background work end, write what is waiting, and let go of files; for programs without an event loop.
