@@ -13,7 +13,8 @@ import aiosqlite
 import pytest
 
 from resilient.errors import StoreError, StoreUnavailableError
-from resilient_adapters.sqlite import connection, crew, records
+from resilient_adapters.records import records
+from resilient_adapters.sqlite import connection, crew
 from resilient_adapters.sqlite.commands import Commands
 from resilient_adapters.sqlite.handle import Handle
 

@@ -10,7 +10,8 @@ import pytest
 
 from resilient.errors import StoreUnavailableError
 from resilient.stores.registry import open_store
-from resilient_adapters.sqlite import life, loops, shared, store, writer
+from resilient_adapters.records import life
+from resilient_adapters.sqlite import loops, shared, store, writer
 
 
 def test_a_late_write_goes_on_behind(disk, raw, make):

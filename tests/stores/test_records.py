@@ -1,4 +1,4 @@
-"""The form in which an entry lies on disk: checked before it is believed."""
+"""The form in which an entry lies on disk and in Redis: checked before it is believed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from resilient.entry import Entry
 from resilient.errors import ConfigurationError, CorruptEntryError, StoreError
 from resilient.stores.registry import open_store
-from resilient_adapters.sqlite import codecs, records
+from resilient_adapters.records import codecs, records
 
 LIFE = (b"8 bytes.", 12.5)
 ENTRY = Entry(body=b"body" * 20, meta={"status": 200}, stored_at=1.0, fresh_until=2.0, expires_at=3.0, tags=("tag",))

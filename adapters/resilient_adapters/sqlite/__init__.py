@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlsplit
 from resilient.errors import ConfigurationError
 from resilient.ports import Clock, StorePair
 from resilient.stores.parameters import Record, bytes_of, count_of, flag_of, span_of
+from resilient_adapters.records.codecs import codec_named
+from resilient_adapters.records.records import MAX_DECODED
 from resilient_adapters.sqlite.changes import Manner
-from resilient_adapters.sqlite.codecs import codec_named
 from resilient_adapters.sqlite.commands import Commands
 from resilient_adapters.sqlite.folder import default_folder, make_private
-from resilient_adapters.sqlite.records import MAX_DECODED
 from resilient_adapters.sqlite.shared import share_of
 from resilient_adapters.sqlite.store import AsyncDiskStore, DiskStore
 

@@ -15,11 +15,12 @@ from resilient.errors import CorruptEntryError, StoreError, TransactionError
 from resilient.ports import Clock
 from resilient.stores.counters import incremented
 from resilient.stores.keys import stored_key
-from resilient_adapters.sqlite import records, schema
-from resilient_adapters.sqlite.codecs import Codec
+from resilient_adapters.records import records
+from resilient_adapters.records.codecs import Codec
+from resilient_adapters.records.life import Lives
+from resilient_adapters.records.records import Life
+from resilient_adapters.sqlite import schema
 from resilient_adapters.sqlite.disk import Disk
-from resilient_adapters.sqlite.life import Lives
-from resilient_adapters.sqlite.records import Life
 from resilient_adapters.sqlite.trouble import unavailable
 from resilient_adapters.sqlite.writer import Job
 

@@ -10,10 +10,10 @@ from typing import Any
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.ports import Clock, Usage
-from resilient_adapters.sqlite import records
+from resilient_adapters.records import records
+from resilient_adapters.records.life import Lives
 from resilient_adapters.sqlite.changes import Changes, Manner
 from resilient_adapters.sqlite.leases import Leases
-from resilient_adapters.sqlite.life import Lives
 from resilient_adapters.sqlite.shared import Share, forget
 from resilient_adapters.sqlite.trouble import unavailable
 from resilient_adapters.sqlite.writer import Done, Job

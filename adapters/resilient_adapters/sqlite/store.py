@@ -13,7 +13,8 @@ from resilient.errors import StoreError, StoreTrouble, StoreUnavailableError
 from resilient.ports import NO_ENTRIES, Usage
 from resilient.runtime.patience import patience
 from resilient.stores.keys import stored_key
-from resilient_adapters.sqlite import records, schema
+from resilient_adapters.records import records
+from resilient_adapters.sqlite import schema
 from resilient_adapters.sqlite.commands import Commands
 from resilient_adapters.sqlite.crew import Crew, settle
 from resilient_adapters.sqlite.disk import NAME

@@ -1,4 +1,4 @@
-"""What a row holds: an entry as bytes, checked before anything in it is believed, and never run.
+"""What a store keeps of an entry: bytes, checked before anything in it is believed, and never run.
 
 ::
 
@@ -20,7 +20,7 @@ import msgspec
 
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError
-from resilient_adapters.sqlite.codecs import Codec, codec_numbered
+from resilient_adapters.records.codecs import Codec, codec_numbered
 
 MAGIC = b"rsl\x01"
 MAX_DECODED = 64 * 2**20

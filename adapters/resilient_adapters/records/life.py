@@ -14,7 +14,7 @@ from pathlib import Path
 from resilient.entry import Entry
 from resilient.ports import Clock
 from resilient.runtime.clock import SystemClock
-from resilient_adapters.sqlite.records import Life
+from resilient_adapters.records.records import Life
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
