@@ -23,6 +23,9 @@ GROUP = "resilient.stores"
 OWN = {
     "mem": "resilient.stores.memory:open_memory",
     "disk": "resilient_adapters.sqlite:open_disk",
+    "redis": "resilient_adapters.redis:open_redis",
+    "rediss": "resilient_adapters.redis:open_redis",
+    "unix": "resilient_adapters.redis:open_redis",
 }
 """Our own entry points once more, for a source tree that nobody has installed."""
 

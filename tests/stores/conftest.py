@@ -17,10 +17,12 @@ import resilient_adapters
 from resilient.entry import Entry
 from resilient.stores.registry import open_store
 from resilient.testing import FakeClock
+from tests.stores.servers import Server
 
 SOURCES = [str(Path(package.__file__).parents[1]) for package in (resilient, resilient_adapters)]
 NO_HURRY = {"write_wait": "60s", "busy_timeout": "60s"}
-"""Waits that a busy machine does not cut short."""
+PATIENT = {"socket_timeout": "60s", "socket_connect_timeout": "60s"}
+"""Waits that a busy machine does not cut short, on disk and in Redis."""
 
 
 class Face:
@@ -69,14 +71,34 @@ def folder(tmp_path):
     return tmp_path / "cache"
 
 
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """One server for all tests that need one and do it no harm."""
+    server = Server(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """The address of that server, with nothing in it."""
+    redis_server.ask("FLUSHALL")
+    return redis_server.url
+
+
+@pytest.fixture(params=["memory", "disk", "redis"])
 def url(request, folder):
+    if request.param == "redis":
+        return request.getfixturevalue("redis_url")
     return "mem://" if request.param == "memory" else f"disk://{folder}"
 
 
 @pytest.fixture
 def options(url):
-    return NO_HURRY if url.startswith("disk") else {}
+    return {"disk": NO_HURRY, "redis": PATIENT}.get(url.partition(":")[0], {})
 
 
 @pytest.fixture

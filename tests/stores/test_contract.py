@@ -290,7 +290,7 @@ def test_a_second_close_does_nothing(store, make):
 def test_stores_say_what_they_are(store):
     """The name for events and metrics is the URL's scheme."""
     assert store.pair.blocking.name == store.pair.tasks.name
-    assert store.pair.blocking.name in ("mem", "disk")
+    assert store.pair.blocking.name in ("mem", "disk", "redis")
 
 
 def test_entries_are_values(store, make):

@@ -1,0 +1,180 @@
+"""What changes what a Redis store keeps, as steps for both colours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from resilient.entry import Entry
+from resilient.errors import StoreError, TransactionError
+from resilient.locks import fork_safe_lock
+from resilient.ports import Clock
+from resilient.stores.counters import incremented
+from resilient.stores.keys import stored_key
+from resilient_adapters.records.codecs import Codec
+from resilient_adapters.records.life import Lives
+from resilient_adapters.redis import values
+from resilient_adapters.redis.asking import Scripts, ask
+from resilient_adapters.redis.keys import Keys
+from resilient_adapters.redis.reading import PAGE, Reading, digest
+from resilient_adapters.redis.script import Word
+from resilient_adapters.redis.steps import Aside, Steps
+from resilient_adapters.redis.times import Times
+
+
+class Put(NamedTuple):
+    """An entry as it will lie in Redis; without a value there will be none."""
+
+    key: str
+    value: bytes
+    life: int | str
+    fence: int
+    tags: list[str]
+
+
+class Changing:
+    """The commands that change entries.
+
+    Args:
+        keys: where everything lies.
+        scripts: runs scripts.
+        reading: reads what a commit expects.
+        clock: what tells the time.
+        codec: compresses bodies; None for none.
+        max_decoded: bytes; larger bodies are not written.
+
+    Attributes:
+        refused: how many entries were too large to be kept.
+    """
+
+    def __init__(
+        self, keys: Keys, scripts: Scripts, reading: Reading, clock: Clock, codec: Codec | None, max_decoded: int
+    ) -> None:
+        self._keys = keys
+        self._scripts = scripts
+        self._reading = reading
+        self._wall = clock.wall
+        self._times, self._lives = Times(clock), Lives(clock)
+        self._codec = codec
+        self._max_decoded = max_decoded
+        self._lock = fork_safe_lock()
+        self.refused = 0
+
+    def set(self, key: str, entry: Entry) -> Steps[bool]:
+        """Writes ``entry``, unless somebody else has taken over the key; whether nobody had."""
+        (put,) = yield from self._puts({stored_key(key): entry})
+        if put.value and not put.fence and not put.tags:
+            ends = ("PX", put.life) if put.life else ()
+            yield from ask(("SET", self._keys.entry(put.key), put.value, *ends))
+            return True
+        what, _ = yield from self._change(puts=[put])
+        return what == b"done"
+
+    def delete(self, keys: Collection[str]) -> Steps[int]:
+        """Removes entries; how many there were."""
+        if not keys:
+            return 0
+        _, count = yield from self._change(deleted=list({stored_key(key) for key in keys}))
+        return count
+
+    def commit(
+        self, changes: Mapping[str, Entry | None], expected: Mapping[str, Entry | None], tags: Collection[str]
+    ) -> Steps[int]:
+        """Makes several changes, all or none of them; how many entries it removed."""
+        new = {stored_key(key): entry for key, entry in changes.items()}
+        puts = yield from self._puts({key: entry for key, entry in new.items() if entry is not None})
+        deleted = [key for key, entry in new.items() if entry is None]
+        while True:
+            there = yield from self._as_expected(expected)
+            what, number = yield from self._change(there, puts, [stored_key(tag) for tag in tags], deleted)
+            if what == b"done":
+                return number
+            if what == b"overtaken":
+                raise TransactionError(f"somebody else has taken over {puts[number - 1].key!r}; nothing was changed")
+            # It was written since it was read just now, be it with what is expected.
+
+    def incr(self, key: str, by: int, expires_at: float) -> Steps[int]:
+        """Adds ``by`` to a counter and gives its new value."""
+        key = stored_key(key)
+        new = incremented(None, 0, self._wall(), expires_at)
+        fresh = values.encode(key, new, self._lives.of(new), None)
+        where = [self._keys.entry(key), self._keys.scratch(key)]
+        what, *digits = yield from self._scripts.run("add", where, by, fresh, self._times.life(expires_at))
+        if what == b"no counter":
+            raise StoreError("what is kept under this key is no counter, so nothing can be added to it")
+        if what != b"done":
+            raise StoreError(f"{by} cannot be added to the counter: it would become more than 64 bits can say")
+        return int(digits[0])
+
+    def clear(self) -> Steps[None]:
+        """Removes all entries."""
+        cursor, begun = 0, False
+        while cursor or not begun:
+            (answer,) = yield from ask(("SCAN", cursor, "MATCH", self._keys.everything(), "COUNT", PAGE))
+            cursor, begun = int(answer[0]), True
+            if answer[1]:
+                yield from ask(("UNLINK", *answer[1]))
+
+    def _change(
+        self,
+        expected: Mapping[str, bytes | None] | None = None,
+        puts: Sequence[Put] = (),
+        tags: Sequence[str] = (),
+        deleted: Sequence[str] = (),
+    ) -> Steps[tuple[bytes, int]]:
+        """Changes all at once; what has come of it, and how many entries were removed or which one was in the way."""
+        keys: list[bytes] = []
+        arguments: list[Word] = [len(expected or {})]
+        for key, value in (expected or {}).items():
+            keys.append(self._keys.entry(key))
+            arguments.append(digest(value))
+        arguments.append(len(puts))
+        for put in puts:
+            groups = [self._keys.tag(tag) for tag in put.tags]
+            keys += [self._keys.entry(put.key), self._keys.lease(put.key), *groups]
+            arguments += [put.value, put.life, put.fence, len(groups)]
+        arguments.append(len(tags))
+        for tag in tags:
+            keys.append(self._keys.tag(tag))
+            arguments.append(tag)
+        arguments.append(len(deleted))
+        keys += map(self._keys.entry, deleted)
+        what, number = yield from self._scripts.run("change", keys, *arguments)
+        return what, number
+
+    def _as_expected(self, expected: Mapping[str, Entry | None]) -> Steps[dict[str, bytes | None]]:
+        """The values of entries that are what they are expected to be.
+
+        Raises:
+            TransactionError: one of them is not.
+        """
+        if not expected:
+            return {}
+        keys = [stored_key(key) for key in expected]
+        (there,) = yield from ask(("MGET", *map(self._keys.entry, keys)))
+        pairs = [(key, value) for key, value in zip(keys, there, strict=True) if value is not None]
+        read = yield from self._reading.entries(pairs)
+        found = {key: entry for (key, _), entry in zip(pairs, read, strict=True) if isinstance(entry, Entry)}
+        for key, entry in expected.items():
+            if found.get(stored_key(key)) != entry:
+                raise TransactionError(f"{key!r} has changed since it was read; nothing was changed")
+        return dict(zip(keys, there, strict=True))
+
+    def _puts(self, entries: Mapping[str, Entry]) -> Steps[list[Put]]:
+        weight = sum(len(entry.body) for entry in entries.values())
+        puts: list[Put] = yield Aside(partial(self._encoded, entries), weight)
+        return puts
+
+    def _encoded(self, entries: Mapping[str, Entry]) -> list[Put]:
+        return [self._put(key, entry) for key, entry in entries.items()]
+
+    def _put(self, key: str, entry: Entry) -> Put:
+        value = b""
+        if len(entry.body) <= self._max_decoded:
+            value = values.encode(key, entry, self._lives.of(entry), self._codec)
+        else:
+            with self._lock:
+                self.refused += 1
+        tags = [stored_key(tag) for tag in entry.tags]
+        return Put(key, value, self._times.life(entry.expires_at), entry.fence, tags)
