@@ -89,6 +89,35 @@ def redis_url(redis_server):
     return redis_server.url
 
 
+@pytest.fixture
+def own_server(tmp_path):
+    """Starts a server that the test may do harm to."""
+    started = []
+
+    def start(*options):
+        started.append(Server(tmp_path / f"server{len(started)}", *options))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def opened(events):
+    """Opens a store by its URL, by the machine's clock, and closes it in the end."""
+    pairs = []
+
+    def opened(url, **options):
+        pairs.append(open_store(url, record=events.append, **{**PATIENT, **options}))
+        return pairs[-1]
+
+    yield opened
+    for pair in pairs:
+        pair.blocking.close()
+
+
 @pytest.fixture(params=["memory", "disk", "redis"])
 def url(request, folder):
     if request.param == "redis":
