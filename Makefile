@@ -11,7 +11,7 @@ BENCH := .venv-bench/.ready
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format twin bench bench-quick soak docs
+.PHONY: help demo redis test test-fast check format twin bench bench-quick soak docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,11 +19,14 @@ help: ## list the targets
 demo: $(DEMO) ## watch a client survive a failing origin
 	@.venv-demo/bin/resilient demo
 
-test: $(DEV) ## run every test but the soak tests
+test: $(DEV) redis ## run every test but the soak tests
 	$(BIN)/pytest -n 2 -m "not soak"
 
-test-fast: $(DEV) ## run the quick tests: one HTTP library, no real connections
+test-fast: $(DEV) redis ## run the quick tests: one HTTP library, no real connections
 	$(BIN)/pytest -n 2 -m "not slow and not soak" -k "not httpx2" --ignore tests/wire
+
+redis: $(DEV) ## see to it that there is a Redis server, which the tests start by themselves
+	@tools/get-redis $(BIN)/python .venv/valkey
 
 check: $(DEV) ## style, types, imports and docs: everything but the tests
 	$(BIN)/python tools/twin.py --check
@@ -49,7 +52,7 @@ bench: $(BENCH) ## measure us against the newest peers and write the results; no
 bench-quick: $(BENCH) ## the same with few rounds and nothing written, to see that it runs
 	.venv-bench/bin/python -m benchmarks --quick
 
-soak: $(DEV) ## run the soak tests whole, for half an hour, and write docs/soak.md
+soak: $(DEV) redis ## run the soak tests whole, for half an hour, and write docs/soak.md
 	$(BIN)/pytest -m soak -p tests.soaking
 
 docs: $(DEV) ## build the documentation into site/

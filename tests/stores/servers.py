@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 PASSWORD = "correct horse: battery/staple"
 """Of all users; it has to be quoted in a URL."""
@@ -91,7 +93,7 @@ class Server:
 
     def admin(self) -> redis.Redis:
         """A client of redis-py's own, for the user who may do anything."""
-        return _Client(port=self.port, password=PASSWORD)
+        return _Client(port=self.port, password=PASSWORD, retry=Retry(NoBackoff(), 0))
 
     def ask(self, *words: object) -> object:
         """What the server answers to one command of that user."""
