@@ -63,9 +63,8 @@ def open_redis(
         db: the number of the database.
         minsize: connections that are kept however long nobody needs them; others are closed after a minute.
         maxsize: connections at most, for all threads together and for each event loop.
-        socket_timeout: how long a blocking call waits at most for what it does on its way, to read and write entries
-            and for leases; other commands are waited for 5 s, or for this long if it is more. Tasks are bounded by
-            their cache.
+        socket_timeout: how long threads wait to read and write entries and for leases where their cache has no budget
+            and no timeout; for other commands 5 s, or this long if it is more. Tasks are bounded from outside.
         socket_connect_timeout: how long each step of opening a connection takes at most. It is opened behind, so a
             call waits no longer for that than for anything else.
         retry_on_timeout: whether opening a connection is tried once more after that.

@@ -62,14 +62,17 @@ class Changing:
         self.refused = 0
 
     def set(self, key: str, entry: Entry) -> Steps[bool]:
-        """Writes ``entry``, unless somebody else has taken over the key; whether nobody had."""
+        """Writes ``entry``, unless somebody else has taken over the key; whether it was written.
+
+        One that is too large leaves nothing, not even what was there before.
+        """
         (put,) = yield from self._puts({stored_key(key): entry})
         if put.value and not put.fence and not put.tags:
             ends = ("PX", put.life) if put.life else ()
             yield from ask(("SET", self._keys.entry(put.key), put.value, *ends))
             return True
         what, _ = yield from self._change(puts=[put])
-        return what == b"done"
+        return what == b"done" and bool(put.value)
 
     def delete(self, keys: Collection[str]) -> Steps[int]:
         """Removes entries; how many there were."""

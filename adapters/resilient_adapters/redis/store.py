@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from resilient.entry import Entry
 from resilient.ports import NO_ENTRIES, Usage
+from resilient.runtime.patience import patience
 from resilient_adapters.redis.commands import Commands
 from resilient_adapters.redis.reading import NAME
 from resilient_adapters.redis.steps import Aside, Steps
@@ -25,9 +26,10 @@ COMMAND_WAIT = 5.0
 class RedisStore:
     """For threads.
 
-    What calls do on their way, to read and write entries and for leases, waits ``socket_timeout`` seconds at most;
-    anything else five, or as long if that is more. What takes longer raises ``StoreUnavailableError`` with the kind
-    ``timeout``; the server may do it all the same.
+    A command waits as long as its caller's budget or timeout says (:mod:`resilient.runtime.patience`). Where nobody
+    says so, what calls do on their way, to read and write entries and for leases, waits ``socket_timeout`` seconds at
+    most; anything else five, or as long if that is more. What takes longer raises ``StoreUnavailableError`` with the
+    kind ``timeout``; the server may do it all the same.
 
     Args:
         commands: what it can do.
@@ -107,7 +109,7 @@ class RedisStore:
         return self._run(steps, max(COMMAND_WAIT, self._commands.socket_timeout))
 
     def _run(self, steps: Steps[T], timeout: float) -> T:
-        ends = time.monotonic() + timeout
+        ends = time.monotonic() + patience(timeout)
         answer: Any = None
         while True:
             try:
