@@ -35,8 +35,8 @@ from resilient.stores.memory import MemoryStore
 
 HERE = Path(__file__).parents[2].parent / "shared" / "seed.md"
 SPEC = Path(os.environ.get("RESILIENT_SPEC") or HERE)
-NEEDS_REDIS = {"Redis", "Client-Side Cache (Redis optimization)"}
-"""What these sections show needs the Redis store."""
+NEEDS_REPLICA = {"Client-Side Cache (Redis optimization)"}
+"""What this section shows needs a replica of Redis."""
 
 
 def blocks_of(text):
@@ -195,9 +195,9 @@ def placed(text, tmp_path):
 # --- all of them -------------------------------------------------------------------------------------------------
 
 
-def test_what_needs_redis_is_named():
+def test_what_needs_a_replica_is_named():
     """No other block does, and each of these does."""
-    assert {name for name, text in BLOCKS.items() if "redis://" in text} == NEEDS_REDIS
+    assert {name for name, text in BLOCKS.items() if "client_side" in text} == NEEDS_REPLICA
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def in_real_time(monkeypatch, origin, logger):
     return names_of(resilient.cache, origin, logger)
 
 
-@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in NEEDS_REDIS])
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in NEEDS_REPLICA])
 def test_a_block_runs(in_real_time, tmp_path, name):
     """By itself, in whatever was said before it."""
 
@@ -224,7 +224,7 @@ def test_all_blocks_run_one_after_the_other(in_real_time, tmp_path):
 
     async def main():
         for name, text in BLOCKS.items():
-            if name not in NEEDS_REDIS:
+            if name not in NEEDS_REPLICA:
                 await run(placed(text, tmp_path), in_real_time)
         cache, get_items = in_real_time["cache"], in_real_time["get_items"]
         cache.setup("mem://")
