@@ -15,6 +15,8 @@ import pytest
 
 from resilient.entry import Entry
 from resilient.errors import StoreError, StoreUnavailableError
+from resilient.runtime.clock import SystemClock
+from resilient.runtime.patience import be_patient, patience_over
 from resilient_adapters.redis.keys import Keys
 from tests.soaking import sizes
 from tests.stores.conftest import Face
@@ -248,6 +250,22 @@ def test_connections_that_are_killed_in_the_middle_of_traffic_mix_nothing_up(own
     assert sum(killed) > 20
     assert outcomes["wrong"] == 0
     assert outcomes["right"] > 100
+
+
+def test_a_thread_waits_as_long_as_its_caller_s_budget_says(own_server, opened):
+    """The store alone would wait for an hour."""
+    server = own_server()
+    store = opened(server.url, socket_timeout="1h").blocking
+    store.set("k", entry())
+    server.pause()
+    token = be_patient(SystemClock(), 0.05)
+    try:
+        for command in (lambda: store.get("k"), lambda: store.delete("k")):
+            assert kind_of_failure(command) == "timeout"
+    finally:
+        patience_over(token)
+        server.resume()
+    assert store.incr("n", 1, float("inf")) == 1
 
 
 # --- callers who give up ------------------------------------------------------------------------------------------

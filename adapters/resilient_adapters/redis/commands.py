@@ -69,7 +69,6 @@ class Commands:
 def _after_fork_in_child() -> None:
     for commands in list(_made):
         commands.threads.renew()
-        commands.tasks.renew()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

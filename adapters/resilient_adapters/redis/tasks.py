@@ -21,6 +21,8 @@ from resilient_adapters.redis.trouble import failure
 class Tasks:
     """The connections of all event loops. Nothing is bounded in time here: whoever asks is cancelled in time.
 
+    After a fork nothing has to be done: the loops that ran are the parent's, and the child's are new ones.
+
     Args:
         address: where they lead.
         pool: makes a pool.
@@ -31,17 +33,7 @@ class Tasks:
         self._make_pool = pool
         self._lock = fork_safe_lock()
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
-        self._left: list[_Home] = []
         self._closed = False
-
-    def renew(self) -> None:
-        """Start with nothing open, in a child process.
-
-        What was open is the parent's: nothing of it may be used, and to close it here would take it from the parent's
-        loop. So it is kept for ever.
-        """
-        self._left += self._homes.values()
-        self._homes = {}
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """What a server answers to each of ``commands``; what it refuses is an error in its place.
