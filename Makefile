@@ -22,8 +22,8 @@ demo: $(DEMO) ## watch a client survive a failing origin
 test: $(DEV) redis ## run every test but the soak tests
 	$(BIN)/pytest -n 2 -m "not soak"
 
-test-fast: $(DEV) redis ## run the quick tests: one HTTP library, no real connections
-	$(BIN)/pytest -n 2 -m "not slow and not soak" -k "not httpx2" --ignore tests/wire
+test-fast: $(DEV) ## run the quick tests: one HTTP library, nothing but memory for a store
+	$(BIN)/pytest -n 2 -m "not slow and not soak" -k "not httpx2 and not disk and not redis" --ignore tests/wire
 
 redis: $(DEV) ## see to it that there is a Redis server, which the tests start by themselves
 	@tools/get-redis $(BIN)/python .venv/valkey
