@@ -70,7 +70,7 @@ class FunctionSlot:
         """When that was stored which was read first."""
         self._at_hand: tuple[Entry, object] | None = None
         """An entry and its value, which nobody has got yet."""
-        self._tags: tuple[str, ...] = ()
+        self._tags: tuple[str, ...] | None = None
         self._told = False
         self._background = patient
         mount = core.mounts.of(key)
@@ -93,7 +93,8 @@ class FunctionSlot:
         Raises:
             ConfigurationError: an argument has no form that is the same in every process.
         """
-        self._tags = self._plan.tags(*self._asked)
+        if self._tags is None:
+            self._tags = self._plan.tags(*self._asked)
         self._since = self._core.forgotten.when(self._key, self._tags)
 
     async def read(self) -> Entry | None:
@@ -146,7 +147,7 @@ class FunctionSlot:
             stored_at=wall,
             fresh_until=wall + min(fresh, keep),
             expires_at=wall + keep,
-            tags=self._tags,
+            tags=self._tags or (),
             fence=self.fence,
         )
         try:
@@ -157,7 +158,7 @@ class FunctionSlot:
             return None
         if self._core.is_off(Command.SET, self._key):
             self.not_kept("disabled")
-        elif self._core.forgotten.when(self._key, self._tags) != self._since:
+        elif self._core.forgotten.when(self._key, like.tags) != self._since:
             # It was made of what was there before.
             self.not_kept("overtaken")
             return None
@@ -259,7 +260,6 @@ class FunctionSlot:
             BackgroundFailed(what="refresh", strategy=plan.strategy.name, function=plan.function, error=kind)
         )
         logger.warning("%s failed in the background with %s; its old value is kept", plan.function, kind)
-        logger.debug("how it failed", exc_info=error)
 
     async def count(self, entry: Entry) -> int:
         """One hit more of ``entry``, counted for all who share the store; 0 if it does not say."""

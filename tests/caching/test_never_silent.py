@@ -89,3 +89,26 @@ def test_iterator_wants_a_generator(kind):
 
     with pytest.raises(ConfigurationError, match="is no generator function; give one that yields"):
         cache.iterator(ttl="1m")({"plain": plain, "coroutine": coroutine}[kind])
+
+
+def test_what_a_failure_in_the_background_says_of_itself_is_in_no_log(caplog):
+    """Its text may hold an address with a token; the class of the exception is told, at no level more."""
+    clock = FakeClock()
+    cache = Cache("mem://", clock=clock)
+    calls = []
+
+    @cache.soft(ttl="1h", soft_ttl="1m", key="k")
+    def fetch():
+        calls.append(1)
+        if len(calls) > 1:
+            raise ConnectionError("GET https://api.test/?token=planted")
+        return 1
+
+    with caplog.at_level(logging.DEBUG):
+        fetch()
+        clock.advance("2m")
+        assert fetch() == 1
+        cache.close()
+    assert len(calls) == 2
+    assert "ConnectionError" in caplog.text
+    assert "planted" not in caplog.text
