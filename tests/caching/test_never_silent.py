@@ -1,6 +1,7 @@
 """What goes wrong around a cached call is said, and never its caller's trouble."""
 
 import logging
+import threading
 
 import pytest
 
@@ -108,7 +109,10 @@ def test_what_a_failure_in_the_background_says_of_itself_is_in_no_log(caplog):
         fetch()
         clock.advance("2m")
         assert fetch() == 1
-        cache.close()
+        for thread in threading.enumerate():
+            if thread.name == "resilient-background":
+                thread.join(30)
+    cache.close()
     assert len(calls) == 2
     assert "ConnectionError" in caplog.text
     assert "planted" not in caplog.text
