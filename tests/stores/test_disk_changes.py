@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -177,13 +178,32 @@ def test_a_generous_wait_holds_for_every_change(disk, make, monkeypatch):
     assert pair.blocking.delete("k") == 1
 
 
-def test_a_database_of_version_one_is_left_alone(disk, raw):
-    """Its entries have no place for fences and tags; nothing in it is touched."""
+def test_a_database_of_an_earlier_version_is_set_aside(disk, raw, make, folder, events):
+    """An upgrade must not switch the cache off: a new one is made, and nothing in the old one is touched."""
+    first = disk()
+    first.blocking.set("k", make(b"old"))
+    first.blocking.close()
+    old = raw()
+    old.execute("PRAGMA user_version = 1")
+    old.close()
+    second = disk()
+    assert second.blocking.get("k") is None
+    assert second.blocking.set("k", make(b"new"))
+    assert second.blocking.get("k").body == b"new"
+    (aside,) = (path for path in folder.iterdir() if path.name.startswith("resilient.db.corrupt"))
+    kept = sqlite3.connect(aside)
+    assert kept.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+    kept.close()
+    assert [event.operation for event in events if isinstance(event, StoreFailed)] == ["open"]
+
+
+def test_a_database_of_a_later_version_is_left_alone(disk, raw):
+    """A program that is newer may be using it."""
     first = disk()
     first.blocking.clear()
     first.blocking.close()
-    raw().execute("PRAGMA user_version = 1")
-    with pytest.raises(StoreUnavailableError, match="version 1, not"):
+    raw().execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreUnavailableError, match="version 99, not"):
         disk().blocking.get("k")
 
 

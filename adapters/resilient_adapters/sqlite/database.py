@@ -95,7 +95,7 @@ class Database:
         except schema.UnfinishedError:
             self._make()
         except sqlite3.DatabaseError as error:
-            if not is_damage(error):
+            if not (is_damage(error) or isinstance(error, schema.OlderError)):
                 raise
             self._replace(error)
         return self._opened(ends)
@@ -143,7 +143,7 @@ class Database:
 
     def _replace(self, error: sqlite3.Error) -> None:
         aside = folders.set_aside(self.path)
-        logger.error("the cache database was damaged (%s); it is set aside as %s, a new one is made", error, aside)
+        logger.error("the cache database cannot be used (%s); it is set aside as %s, a new one is made", error, aside)
         self._make()
         self._mended()
 

@@ -84,6 +84,10 @@ CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL);
 """
 
 
+class OlderError(sqlite3.DatabaseError):
+    """The database was made by an earlier version of ours; what a cache keeps may be lost, so it is made anew."""
+
+
 class UnfinishedError(Exception):
     """Whoever made the database was stopped in the middle; there is nothing in it."""
 
@@ -114,12 +118,15 @@ def check(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.DatabaseError: it is damaged.
         UnfinishedError: nothing is in it, not even our mark.
+        OlderError: an earlier version made it.
         StoreUnavailableError: it is whole but another's.
     """
     application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
     if (application, version) != (APPLICATION, VERSION):
         if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
             raise UnfinishedError
+        if application == APPLICATION and version < VERSION:
+            raise OlderError(f"it was made by an earlier version, {version} and not {VERSION}")
         raise StoreUnavailableError(
             f"the database was made by another program or version (application {application:#x}, version "
             f"{version}, not {APPLICATION:#x}, {VERSION}); give the store another folder"
