@@ -131,7 +131,7 @@ class Engine:
             journey=journey,
             budget=route.budget,
             store=None if self.cache is None else self.cache.store(runtime),
-            record_to=self.sinks,
+            record_to=None if self.sinks is None else self.sinks.of(journey.route),
             options=options,
             streamed=trip.streamed,
             deadline=min(deadline, ambient_deadline()),
@@ -173,7 +173,7 @@ class Engine:
         journey = trip.journey
         journey.ended = self.runtime.clock.now()
         if self.sinks is not None:
-            self.sinks(
+            self.sinks.of(journey.route)(
                 CallEnded(
                     client=self.name,
                     route=journey.route,

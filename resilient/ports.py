@@ -1,4 +1,4 @@
-"""What the core asks of the world: time, waiting, stores, telemetry, and an HTTP library."""
+"""What the core asks of the world: time, waiting, stores, and an HTTP library."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from resilient.entry import Entry
 from resilient.errors import CallError
-from resilient.events import Event
 from resilient.messages import Body, Request, Response
 from resilient.outcome import Failure
 
@@ -325,22 +324,6 @@ class StorePair:
 
     blocking: Store
     tasks: AsyncStore
-
-
-class Telemetry(Protocol):
-    """Somebody who wants to know."""
-
-    def record(self, event: Event) -> None:
-        """Called for every event, on the thread where it happens; must not block."""
-        ...
-
-
-class NamedTelemetry(Telemetry, Protocol):
-    """Somebody who wants to know whose events they are."""
-
-    def named(self, kind: Literal["client", "cache"], name: str) -> Callable[[Event], object]:
-        """What is called for the events of the client or the cache of that name, in place of ``record``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.events import Event
-from resilient.ports import Telemetry
+from resilient.telemetry import Sink, Source
 
 logger = logging.getLogger("resilient.telemetry")
 logger.addHandler(logging.NullHandler())
 
-Sink: TypeAlias = Telemetry | Callable[[Event], object]
-Kind: TypeAlias = Literal["client", "cache"]
+NOBODY = Source()
+
+MAX_ROUTES = 1000
+"""How many routes are kept ready; sinks are asked anew for each event of any other."""
+
+Record: TypeAlias = Callable[[Event], object]
 
 
 class Sinks:
@@ -23,19 +30,19 @@ class Sinks:
 
     Args:
         sinks: who is told.
-        kind: whose events they are: a client's or a cache's.
-        name: its name.
+        source: whose events they are.
 
     Attributes:
         failures: how many times a sink has raised.
     """
 
-    __slots__ = ("_complained", "_kind", "_name", "_records", "failures")
+    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_source", "failures")
 
-    def __init__(self, sinks: Sequence[Sink] = (), *, kind: Kind = "client", name: str = "") -> None:
-        self._kind: Kind = kind
-        self._name = name
-        self._records: list[Callable[[Event], object]] = []
+    def __init__(self, sinks: Sequence[Sink] = (), source: Source = NOBODY) -> None:
+        self._source = source
+        self._sinks: list[Sink] = []
+        self._records: list[Record] = []
+        self._by_route: dict[str, Callable[[Event], None]] = {}
         self._complained: set[int] = set()
         self.failures = 0
         self.add(sinks)
@@ -47,9 +54,10 @@ class Sinks:
             ConfigurationError: one of them can neither be called nor has a ``record`` method.
         """
         need(isinstance(sinks, Sequence), "telemetry", sinks, "a list of objects with record(event), or callables")
-        for record in [_record_of(sink, self._kind, self._name) for sink in sinks]:
-            if record not in self._records:
+        for sink in sinks:
+            if (record := _record_of(sink, self._source)) not in self._records:
                 self._records.append(record)
+                self._sinks.append(sink)
 
     @property
     def listens(self) -> bool:
@@ -57,8 +65,22 @@ class Sinks:
         return bool(self._records)
 
     def __call__(self, event: Event) -> None:
-        """Tell everybody."""
-        for number, record in enumerate(self._records):
+        """Tell everybody of an event that belongs to no route."""
+        self._tell(self._records, event)
+
+    def of(self, route: str) -> Callable[[Event], None]:
+        """What tells everybody of the events of one route."""
+        tell = self._by_route.get(route)
+        if tell is not None:
+            return tell
+        source = replace(self._source, route=route)
+        tell = partial(self._tell, [_record_of(sink, source) for sink in self._sinks])
+        if len(self._by_route) < MAX_ROUTES:
+            self._by_route[route] = tell
+        return tell
+
+    def _tell(self, records: Sequence[Record], event: Event) -> None:
+        for number, record in enumerate(records):
             try:
                 record(event)
             except Exception:
@@ -74,14 +96,14 @@ def sinks_of(telemetry: Sequence[Sink], client: str = "") -> Sinks | None:
     Raises:
         ConfigurationError: one of them can neither be called nor has a ``record`` method.
     """
-    sinks = Sinks(telemetry, name=client)
+    sinks = Sinks(telemetry, Source("client", client))
     return sinks if telemetry else None
 
 
-def _record_of(sink: Sink, kind: Kind, name: str) -> Callable[[Event], object]:
-    named = getattr(sink, "named", None)
-    record = getattr(sink, "record", sink) if named is None else named(kind, name)
+def _record_of(sink: Sink, source: Source) -> Record:
+    of = getattr(sink, "of", None)
+    record = getattr(sink, "record", sink) if of is None else of(source)
     if not callable(record):
         raise ConfigurationError(f"telemetry={sink!r} is not right; give objects with record(event), or callables")
-    found: Callable[[Event], object] = record
+    found: Record = record
     return found

@@ -26,12 +26,12 @@ from resilient.checks import need
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
 from resilient.events import Event
-from resilient.ports import Clock, EntryStore, Runtime, StorePair, Telemetry
+from resilient.ports import Clock, EntryStore, Runtime, StorePair
 from resilient.runtime.drive import drive
 from resilient.stores.registry import open_store
+from resilient.telemetry import Sink
 
 F = TypeVar("F", bound=Callable[..., Any])
-Sink = Telemetry | Callable[[Event], object]
 
 
 class Cache(Decorators, Commands):

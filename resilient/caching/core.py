@@ -24,6 +24,7 @@ from resilient.runtime.clock import SystemClock
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
 from resilient.sinks import Sinks
+from resilient.telemetry import Source
 
 Bottom: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 """Does a command, which is its first argument, once all middlewares have let it pass."""
@@ -98,7 +99,7 @@ class Core:
     def __init__(self, name: str, clock: Clock | None) -> None:
         self.name = name
         self.clock = clock or SystemClock()
-        self.sinks = Sinks(kind="cache", name=name)
+        self.sinks = Sinks(source=Source("cache", name))
         self.figures = Figures()
         self.mounts = Mounts(self.clock, self.record)
         self.scopes = Scopes(name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from resilient.call import Host
 from resilient.config.reading import PathLike, Stamp, load, read, stamp_of
@@ -14,11 +14,10 @@ from resilient.errors import ConfigurationError
 from resilient.events import ConfigChanged, ConfigFailed, Event
 from resilient.messages import URL
 from resilient.policies import Policies, Route
-from resilient.ports import Clock, Telemetry
+from resilient.ports import Clock
 from resilient.runtime.clock import SystemClock
 from resilient.sinks import sinks_of
-
-Sink: TypeAlias = Telemetry | Callable[[Event], object]
+from resilient.telemetry import Sink
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at a watched file."""

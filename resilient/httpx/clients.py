@@ -18,13 +18,14 @@ from resilient.httpx.options import (
     ConfiguredOptions,
     checked,
 )
-from resilient.httpx.owner import Owner, Sink, Store
+from resilient.httpx.owner import Owner, Store
 from resilient.httpx.places import AsyncPlaces, Places
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
+from resilient.telemetry import Sink
 
 
 class _Client:

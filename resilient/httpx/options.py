@@ -8,10 +8,11 @@ from typing import Any, TypedDict
 import httpx
 
 from resilient.httpx.library import refuse_foreign
-from resilient.httpx.owner import Sink, Store
+from resilient.httpx.owner import Store
 from resilient.messages import Unasked
 from resilient.ports import Clock
 from resilient.settings import unknown_option
+from resilient.telemetry import Sink
 
 _DEFAULT_TIMEOUT = httpx.Timeout(Unasked(5.0))
 """httpx's own default, whose seconds say that nobody asked for them; httpx copies timeouts, never seconds."""

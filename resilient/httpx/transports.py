@@ -11,7 +11,7 @@ import httpx
 from resilient import errors
 from resilient.engine import Engine
 from resilient.httpx.library import again, pool_full, pooled, received, refuse_foreign
-from resilient.httpx.owner import Owner, Sink, Store
+from resilient.httpx.owner import Owner, Store
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Clock
@@ -19,6 +19,7 @@ from resilient.runtime.drive import drive
 from resilient.runtime.pool import GatedPool, GuardedPool
 from resilient.runtime.tasks import TaskRuntime, running_loop
 from resilient.runtime.threads import ThreadRuntime
+from resilient.telemetry import Sink
 
 
 class Door(httpx.BaseTransport):

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 import resilient
-from resilient import CircuitBreaker, ConfigurationError, Policy, ResponseCache
+from resilient import CircuitBreaker, ConfigurationError, Policy, ResponseCache, options
 from resilient.events import (
     AttemptEnded,
     CacheLookup,
@@ -164,3 +164,38 @@ def test_no_event_holds_what_may_be_a_secret(world, origin):
     assert Retried in names(heard)
     assert Rejected in names(heard)
     assert "s3cret" not in repr(heard)
+
+
+class Sorting:
+    """A subscriber that wants to know whose events they are."""
+
+    def __init__(self):
+        self.heard = []
+
+    def of(self, source):
+        return lambda event: self.heard.append((source.kind, source.name, source.route, type(event)))
+
+    def record(self, event):
+        raise AssertionError(event)
+
+
+def test_a_subscriber_may_ask_whose_events_they_are(world, origin):
+    """Each event of a call comes with the client's name and the call's route, also one that its options name."""
+    sorting = Sorting()
+    caller = world.client(origin, telemetry=[sorting], name="checkout", policies={"api.test": Policy()})
+    caller.get()
+    assert sorting.heard == [("client", "checkout", "api.test", kind) for kind in (AttemptEnded, CallEnded)]
+    sorting.heard.clear()
+    caller.get(extensions=options(route="items"))
+    assert {route for _, _, route, _ in sorting.heard} == {"items"}
+
+
+def test_routes_beyond_those_that_are_kept_ready_are_told_apart_all_the_same(world, origin, monkeypatch):
+    """A caller who makes up routes costs no memory, and loses no event."""
+    monkeypatch.setattr("resilient.sinks.MAX_ROUTES", 3)
+    sorting = Sorting()
+    caller = world.client(origin, telemetry=[sorting], name="checkout")
+    for number in range(10):
+        caller.get(extensions=options(route=f"route {number}"))
+    ended = [route for _, _, route, kind in sorting.heard if kind is CallEnded]
+    assert ended == [f"route {number}" for number in range(10)]

@@ -15,6 +15,7 @@ from resilient.policy import Policy
 from resilient.ports import Clock
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
+from resilient.telemetry import Sink
 from resilient_adapters.httpx2.carrying import around, carrying, handed_over, named_in
 from resilient_adapters.httpx2.options import (
     AsyncClientOptions,
@@ -23,7 +24,7 @@ from resilient_adapters.httpx2.options import (
     ConfiguredOptions,
     checked,
 )
-from resilient_adapters.httpx2.owner import Owner, Sink, Store
+from resilient_adapters.httpx2.owner import Owner, Store
 from resilient_adapters.httpx2.places import AsyncPlaces, Places
 
 

@@ -10,8 +10,9 @@ import httpx2
 from resilient.messages import Unasked
 from resilient.ports import Clock
 from resilient.settings import unknown_option
+from resilient.telemetry import Sink
 from resilient_adapters.httpx2.library import refuse_foreign
-from resilient_adapters.httpx2.owner import Sink, Store
+from resilient_adapters.httpx2.owner import Store
 
 _DEFAULT_TIMEOUT = httpx2.Timeout(Unasked(5.0))
 """httpx2's own default, whose seconds say that nobody asked for them; httpx2 copies timeouts, never seconds."""

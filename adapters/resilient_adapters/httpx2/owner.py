@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from resilient.caching.cache import Cache, cache_of
 from resilient.engine import Engine
-from resilient.events import Event
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
-from resilient.ports import Runtime, StorePair, Telemetry
+from resilient.ports import Runtime, StorePair
 from resilient.runtime.drive import drive
 from resilient.sinks import sinks_of
+from resilient.telemetry import Sink
 from resilient_adapters.httpx2.library import LIBRARY
 
 Store = str | StorePair | Cache
-Sink = Telemetry | Callable[[Event], object]
 
 
 class Owner:

@@ -17,8 +17,9 @@ from resilient.runtime.drive import drive
 from resilient.runtime.pool import GatedPool, GuardedPool
 from resilient.runtime.tasks import TaskRuntime, running_loop
 from resilient.runtime.threads import ThreadRuntime
+from resilient.telemetry import Sink
 from resilient_adapters.httpx2.library import again, pool_full, pooled, received, refuse_foreign
-from resilient_adapters.httpx2.owner import Owner, Sink, Store
+from resilient_adapters.httpx2.owner import Owner, Store
 
 
 class Door(httpx2.BaseTransport):

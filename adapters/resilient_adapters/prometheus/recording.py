@@ -23,11 +23,10 @@ from resilient.events import (
     StoreEvicted,
     StoreFailed,
 )
+from resilient.telemetry import Source
 from resilient_adapters.prometheus.labels import OTHER, Bounded, Children
 from resilient_adapters.prometheus.metrics import Metrics
 
-MAX_ROUTES = 50
-"""How many routes of a client have a name in labels."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REASONS = frozenset({"5xx", "429", "connect", "timeout", "protocol"})
 RESULTS = ("hit", "stale", "miss", "collapsed", "bypass", "error")
@@ -37,24 +36,26 @@ STATES = ("closed", "open", "half_open", "forced_open", "disabled")
 
 
 class Recording:
-    """Counts the events of one client or one cache. What it needs of a metric is looked up once.
+    """Counts the events of one route of a client, or of one cache. What it needs of a metric is looked up once.
+
+    The sets of labels that are known before anything happens are exported at 0, so that their first event is an
+    increase.
 
     Args:
         metrics: where it counts.
-        name: the client's or the cache's, as labels have it.
+        source: whose events they are, as labels have it.
         circuits: the names of circuits.
     """
 
-    def __init__(self, metrics: Metrics, name: str, circuits: Bounded) -> None:
+    def __init__(self, metrics: Metrics, source: Source, circuits: Bounded) -> None:
+        name, route = source.name, source.route
         self._metrics = metrics
         self._circuits = circuits
-        self._routes = Bounded("route", MAX_ROUTES, metrics.overflow)
-        self._calls = Children(metrics.calls, name)
-        self._call_seconds = Children(metrics.call_seconds, name)
-        # No event of an attempt says of which route it is.
-        self._attempt_seconds = Children(metrics.attempt_seconds, name, "")
-        self._retries = Children(metrics.retries, name, "")
-        self._retries_denied = Children(metrics.retries_denied, name, "")
+        self._calls = Children(metrics.calls, name, route)
+        self._call_seconds = Children(metrics.call_seconds, name, route)
+        self._attempt_seconds = Children(metrics.attempt_seconds, name, route)
+        self._retries = Children(metrics.retries, name, route)
+        self._retries_denied = Children(metrics.retries_denied, name, route)
         self._retry_delay = Children(metrics.retry_delay, name)
         self._rejected = Children(metrics.rejected, name)
         self._cache_requests = Children(metrics.cache_requests, name)
@@ -78,6 +79,7 @@ class Recording:
             StoreFailed: lambda event: self._store_errors(event.store, event.kind).inc(),
             StoreEvicted: lambda event: self._evictions(event.store, "size").inc(event.entries),
         }
+        self._export_client() if source.kind == "client" else self._export_cache()
 
     def record(self, event: Event) -> None:
         """Count ``event``, if it counts anywhere."""
@@ -85,15 +87,13 @@ class Recording:
         if count is not None:
             count(event)
 
-    def export_client(self) -> None:
-        """Export the known sets of labels of a client at 0, so that their first event is an increase."""
+    def _export_client(self) -> None:
         self._retry_delay()
         for reason in ("circuit", "rate"):
             self._rejected(reason)
         self._background_failures("refresh")
 
-    def export_cache(self) -> None:
-        """The same for a cache."""
+    def _export_cache(self) -> None:
         self._entry_age()
         self._background_failures("refresh")
         for result in RESULTS:
@@ -103,11 +103,10 @@ class Recording:
                 self._cache_fills(trigger, result)
 
     def _call_ended(self, event: CallEnded) -> None:
-        route = self._routes(event.route)
         method = event.method if event.method in METHODS else OTHER
-        self._calls(route, method, event.outcome.value).inc()
+        self._calls(method, event.outcome.value).inc()
         source = "cache" if event.attempts == 0 and event.status is not None else "upstream"
-        self._call_seconds(route, source).observe(event.seconds)
+        self._call_seconds(source).observe(event.seconds)
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
         status = "exc" if event.status is None else f"{event.status // 100}xx"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Literal
 from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from resilient.events import Event
+from resilient.telemetry import Source
 from resilient_adapters.prometheus.labels import Bounded
 from resilient_adapters.prometheus.metrics import Metrics
 from resilient_adapters.prometheus.recording import Recording
 
 MAX_NAMES = 20
 """How many clients, and how many caches, have a name in labels."""
+MAX_ROUTES = 50
+"""How many routes of a client have."""
 MAX_CIRCUITS = 100
+"""How many circuits have, of all clients and caches."""
 
 
 class Sources:
@@ -33,17 +36,23 @@ class Sources:
         self.metrics = Metrics(registry)
         overflow = self.metrics.overflow
         self._names = {kind: Bounded(kind, MAX_NAMES, overflow) for kind in ("client", "cache")}
+        self._routes: dict[str, Bounded] = {}
         self._circuits = Bounded("circuit", MAX_CIRCUITS, overflow)
-        self._recordings: dict[tuple[str, str], Recording] = {}
+        self._recordings: dict[Source, Recording] = {}
         self._lock = Lock()
 
-    def of(self, kind: Literal["client", "cache"], name: str) -> Recording:
-        """What counts the events of the client or cache of that name; of two of one name the same."""
+    def of(self, source: Source) -> Recording:
+        """What counts the events of ``source``; of two clients or caches of one name the same."""
         with self._lock:
-            label = self._names[kind](name)
-            if (recording := self._recordings.get((kind, label))) is None:
-                recording = self._recordings[kind, label] = Recording(self.metrics, label, self._circuits)
-                recording.export_client() if kind == "client" else recording.export_cache()
+            name = self._names[source.kind](source.name)
+            route = ""
+            if source.kind == "client" and source.route:
+                if name not in self._routes:
+                    self._routes[name] = Bounded("route", MAX_ROUTES, self.metrics.overflow)
+                route = self._routes[name](source.route)
+            shown = Source(source.kind, name, route)
+            if (recording := self._recordings.get(shown)) is None:
+                recording = self._recordings[shown] = Recording(self.metrics, shown, self._circuits)
         return recording
 
 
@@ -61,13 +70,13 @@ class Prometheus:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.sources = sources_of(registry)
 
-    def named(self, kind: Literal["client", "cache"], name: str) -> Callable[[Event], object]:
-        """What counts the events of the client or the cache of that name."""
-        return self.sources.of(kind, name).record
+    def of(self, source: Source) -> Callable[[Event], object]:
+        """What counts the events of ``source``."""
+        return self.sources.of(source).record
 
     def record(self, event: Event) -> None:
         """Count an event of nobody in particular."""
-        self.sources.of("client", "").record(event)
+        self.sources.of(Source()).record(event)
 
 
 _sources: WeakKeyDictionary[CollectorRegistry, Sources] = WeakKeyDictionary()
