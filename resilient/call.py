@@ -16,6 +16,7 @@ from resilient.messages import Request, Response
 from resilient.options import NO_OPTIONS, Options
 from resilient.outcome import Failure, failure_of
 from resilient.ports import EntryStore, HttpLibrary, Runtime
+from resilient.telemetry import CallTrace
 
 T = TypeVar("T")
 INFINITE = float("inf")
@@ -42,6 +43,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
         deadline: the instant at which the whole call must be over.
         attempt: the number of the attempt under way, from 1.
         attempt_ends: the instant at which the attempt must be over.
+        trace: follows the call, None if nobody does.
     """
 
     request: Request
@@ -59,6 +61,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
     deadline: float = INFINITE
     attempt: int = 1
     attempt_ends: float = INFINITE
+    trace: CallTrace | None = None
 
     def due(self, deadline: float) -> Self:
         """The same call, to be over at the instant ``deadline``."""
@@ -91,6 +94,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
             deadline=now + min(had, BEHIND),
             attempt=1,
             attempt_ends=INFINITE,
+            trace=None if self.trace is None else self.trace.behind(),
         )
 
     @property

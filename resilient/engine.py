@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from resilient.caching.cache import Cache
 from resilient.call import INFINITE, Call, Host, Sender
@@ -24,6 +24,7 @@ from resilient.ports import HttpLibrary, Runtime
 from resilient.runtime.ambient import ambient_deadline
 from resilient.runtime.line import Line
 from resilient.sinks import Sinks
+from resilient.telemetry import CallTrace, Source, Tracer
 
 TRIP = "resilient.trip"
 """The name under which a client's call travels in the extensions of its requests."""
@@ -33,31 +34,40 @@ class Trip:
     """One call of a client: what its redirects and rounds of authentication have in common.
 
     A request carries it; one that the call's authentication makes itself finds it in its context, which the ``with``
-    statement sets.
+    statement sets, as it does what the call's spans and log lines belong to.
 
     Attributes:
         engine: what sends.
         request: the caller's own, as it travels.
         journey: what happened so far.
         streamed: whether the caller reads the body itself.
+        trace: follows it, None if nobody does.
     """
 
-    __slots__ = ("_mark", "engine", "journey", "request", "streamed")
+    __slots__ = ("_mark", "engine", "journey", "request", "streamed", "trace")
 
-    def __init__(self, engine: Engine, request: Request, journey: Journey, streamed: bool) -> None:
+    def __init__(
+        self, engine: Engine, request: Request, journey: Journey, streamed: bool, trace: CallTrace | None
+    ) -> None:
         self.engine = engine
         self.request = request
         self.journey = journey
         self.streamed = streamed
+        self.trace = trace
 
     def __enter__(self) -> Self:
         self._mark = _under_way.set(self)
+        if self.trace is not None:
+            self.trace.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *ended: Any) -> None:
+        if self.trace is not None:
+            self.trace.__exit__(*ended)
         _under_way.reset(self._mark)
 
 
+_NOTHING = nullcontext()
 _under_way: ContextVar[Trip | None] = ContextVar("resilient_under_way", default=None)
 """The innermost call of a client that is under way in this context."""
 
@@ -92,7 +102,15 @@ class Engine:
 
     def begin(self, request: Request, streamed: bool) -> Trip:
         """A call that starts now."""
-        return Trip(self, request, Journey(self.runtime.clock.now()), streamed)
+        sinks = self.sinks
+        tracer = None if sinks is None else sinks.tracer
+        trace = None if tracer is None else self._followed(tracer, request)
+        return Trip(self, request, Journey(self.runtime.clock.now()), streamed, trace)
+
+    def _followed(self, tracer: Tracer, request: Request) -> CallTrace | None:
+        route, _ = self.policies.find(request.method, request.url)
+        named = _options_of(request).route
+        return tracer.begin(Source("client", self.name, named or route.name), request.method, request.url, named)
 
     async def handle(self, request: Request, send: Sender) -> Response:
         """Answer ``request``; it is part of the call that it carries or was made in, or else a call of its own."""
@@ -103,7 +121,8 @@ class Engine:
             return await self._pass(request, send, trip)
         trip = self.begin(request, streamed=True)
         try:
-            response = await self._pass(request, send, trip)
+            with trip if trip.trace is not None else _NOTHING:
+                response = await self._pass(request, send, trip)
         except BaseException as error:
             self.failed(trip, request, error)
             raise
@@ -135,6 +154,7 @@ class Engine:
             options=options,
             streamed=trip.streamed,
             deadline=min(deadline, ambient_deadline()),
+            trace=trip.trace,
         )
         try:
             response = await route.handler(call)
@@ -162,16 +182,20 @@ class Engine:
             return
         stale = (found := trip.journey.cache) is not None and found.result == "stale"
         answered = Outcome.ERROR if is_failed_status(response.status_code) else Outcome.OK
-        self._over(trip, request, Outcome.STALE if stale else answered, response.status_code)
+        self._over(trip, request, Outcome.STALE if stale else answered, response.status_code, None)
 
     def failed(self, trip: Trip, request: Request, error: BaseException) -> None:
         """Close the journey of a call that raised."""
         meaning = failure_of(error, self.library.failures)
-        self._over(trip, request, outcome_of(meaning), None)
+        self._over(trip, request, outcome_of(meaning), None, error)
 
-    def _over(self, trip: Trip, request: Request, outcome: Outcome, status: int | None) -> None:
+    def _over(
+        self, trip: Trip, request: Request, outcome: Outcome, status: int | None, error: BaseException | None
+    ) -> None:
         journey = trip.journey
         journey.ended = self.runtime.clock.now()
+        if trip.trace is not None:
+            trip.trace.ended(journey, outcome, status, error)
         if self.sinks is not None:
             self.sinks.of(journey.route)(
                 CallEnded(

@@ -10,6 +10,7 @@ from resilient.errors import AttemptTimeoutError, DeadlineExceededError
 from resilient.events import TimedOut
 from resilient.messages import Request, Response
 from resilient.outcome import Failure
+from resilient.telemetry import AttemptTrace
 
 SWITCHING_PROTOCOLS = 101
 MINIMUM_LEFT = 0.05
@@ -25,18 +26,29 @@ async def exchange(call: Call) -> Response:
         DeadlineExceededError: the call's deadline came first, or leaves too little time to start.
         AttemptTimeoutError: the attempt's end came first.
     """
-    now = call.runtime.clock.now()
     asked = call.options.attempt_timeout
-    ends = min(call.attempt_ends if asked is None else now + asked, call.deadline)
-    if ends == INFINITE:
-        return await _exchange(call, call.request, ends)
-    if not may_start(call):
+    ends = min(call.attempt_ends if asked is None else call.runtime.clock.now() + asked, call.deadline)
+    if ends != INFINITE and not may_start(call):
         raise _late(call, asked=False)
-    left = ends - now
-    cut = {**call.request.extensions, "timeout": phases(call.asked, left)}
-    request = call.library.again(call.request, cut, {})
+    if call.trace is None:
+        return await _in_time(call, call.request, ends, None)
+    with call.trace.attempt(call.request, call.attempt) as trace:
+        request = call.library.again(call.request, call.request.extensions, trace.headers)
+        try:
+            return await _in_time(call, request, ends, trace)
+        except BaseException as error:
+            trace.failed(error, call.failure_of(error))
+            raise
+
+
+async def _in_time(call: Call, request: Request, ends: float, trace: AttemptTrace | None) -> Response:
+    if ends == INFINITE:
+        return await _exchange(call, request, ends, trace)
+    left = ends - call.runtime.clock.now()
+    cut = {**request.extensions, "timeout": phases(call.asked, left)}
+    request = call.library.again(request, cut, {})
     try:
-        return await call.runtime.within(left, partial(_exchange, call, request, ends))
+        return await call.runtime.within(left, partial(_exchange, call, request, ends, trace))
     except Exception as error:
         ended = _cut(call, error, ends, left)
         if ended is error:
@@ -68,8 +80,10 @@ def _margin(left: float) -> float:
     return min(0.02, left / 10)
 
 
-async def _exchange(call: Call, request: Request, ends: float) -> Response:
+async def _exchange(call: Call, request: Request, ends: float, trace: AttemptTrace | None) -> Response:
     response = await call.send(request)
+    if trace is not None:
+        trace.answered(response)
     if call.streamed or response.status_code == SWITCHING_PROTOCOLS:
         return response
     body = call.library.body(response)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from msgspec.structs import replace
 
 from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.events import Event
-from resilient.telemetry import Sink, Source
+from resilient.telemetry import Sink, Source, Tracer
 
 logger = logging.getLogger("resilient.telemetry")
 logger.addHandler(logging.NullHandler())
@@ -34,9 +34,10 @@ class Sinks:
 
     Attributes:
         failures: how many times a sink has raised.
+        tracer: the sink that follows calls, None if none does.
     """
 
-    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_source", "failures")
+    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_source", "failures", "tracer")
 
     def __init__(self, sinks: Sequence[Sink] = (), source: Source = NOBODY) -> None:
         self._source = source
@@ -45,19 +46,24 @@ class Sinks:
         self._by_route: dict[str, Callable[[Event], None]] = {}
         self._complained: set[int] = set()
         self.failures = 0
+        self.tracer: Tracer | None = None
         self.add(sinks)
 
     def add(self, sinks: Sequence[Sink]) -> None:
         """Tell these too; one that is told already is not told twice.
 
         Raises:
-            ConfigurationError: one of them can neither be called nor has a ``record`` method.
+            ConfigurationError: one of them can neither be called nor has a ``record`` method, or two follow calls.
         """
         need(isinstance(sinks, Sequence), "telemetry", sinks, "a list of objects with record(event), or callables")
         for sink in sinks:
-            if (record := _record_of(sink, self._source)) not in self._records:
-                self._records.append(record)
-                self._sinks.append(sink)
+            if (record := _record_of(sink, self._source)) in self._records:
+                continue
+            if callable(getattr(sink, "begin", None)):
+                need(self.tracer is None, "telemetry", sinks, "a list in which one at most follows calls")
+                self.tracer = cast("Tracer", sink)
+            self._records.append(record)
+            self._sinks.append(sink)
 
     @property
     def listens(self) -> bool:

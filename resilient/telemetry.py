@@ -1,13 +1,17 @@
-"""Whose events there are, and who wants to hear of them."""
+"""Whose events there are, who wants to hear of them, and who follows calls while they are under way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Literal, Protocol, Self, TypeAlias
 
 from msgspec import Struct
 
 from resilient.events import Event
+from resilient.journey import Journey
+from resilient.messages import URL, Request, Response
+from resilient.outcome import Failure, Outcome
 
 
 class Source(Struct, frozen=True):
@@ -38,6 +42,87 @@ class SourcedTelemetry(Telemetry, Protocol):
 
     def of(self, source: Source) -> Callable[[Event], object]:
         """What is called for the events of ``source``, in place of ``record``; asked for once a source."""
+        ...
+
+
+class AttemptTrace(Protocol):
+    """One request on the wire, as it is followed; inside of its ``with`` block it is what everything belongs to."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Fields that go with the request, so that the origin can follow it too."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None: ...
+
+    def answered(self, response: Response) -> None:
+        """The header fields of its answer have come."""
+        ...
+
+    def failed(self, error: BaseException, failure: Failure) -> None:
+        """There was no answer, or its body broke."""
+        ...
+
+
+class CallTrace(Protocol):
+    """One call, as it is followed; inside of its ``with`` block it is what everything belongs to."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def mark(self) -> bytes:
+        """What others may point at; empty if nobody could follow it."""
+        ...
+
+    def attempt(self, request: Request, number: int) -> AttemptTrace:
+        """A request that is about to be sent.
+
+        Args:
+            request: the request.
+            number: of the attempt, from 1, in its pass through the pipeline.
+        """
+        ...
+
+    def behind(self) -> CallTrace:
+        """Another call, in the background, that this one has caused."""
+        ...
+
+    def points(self, why: Literal["collapsed_into", "filled_by"], mark: bytes) -> None:
+        """Its answer is another call's, which is that of ``mark``."""
+        ...
+
+    def ended(self, journey: Journey, outcome: Outcome, status: int | None, error: BaseException | None) -> None:
+        """It is over.
+
+        Args:
+            journey: what happened.
+            outcome: how the caller sees it.
+            status: the answer's, None without one.
+            error: what was raised, None with an answer.
+        """
+        ...
+
+
+class Tracer(Protocol):
+    """Somebody who follows calls; what is given as telemetry and has a method ``begin`` is one."""
+
+    def begin(self, source: Source, method: str, url: URL, named: str | None) -> CallTrace | None:
+        """A call begins; None if it is not followed.
+
+        Args:
+            source: whose call it is.
+            method: of its request.
+            url: of its request.
+            named: the route that its options name.
+        """
         ...
 
 

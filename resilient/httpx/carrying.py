@@ -22,7 +22,7 @@ def carrying(request: httpx.Request, trip: Trip) -> httpx.Request:
 
 
 def around(trip: Trip, auth: httpx.Auth | None, options: Mapping[str, Any]) -> AbstractContextManager[object]:
-    """The context of a call. Only an authentication makes requests in it, so without one it is none, and costs nothing.
+    """The context of a call. Where no authentication makes requests in it, and nobody follows the call, it is none.
 
     Args:
         trip: the call.
@@ -32,7 +32,7 @@ def around(trip: Trip, auth: httpx.Auth | None, options: Mapping[str, Any]) -> A
     given = options.get("auth", httpx.USE_CLIENT_DEFAULT)
     if given is httpx.USE_CLIENT_DEFAULT:
         given = auth
-    return _NONE if given is None else trip
+    return _NONE if given is None and trip.trace is None else trip
 
 
 _NONE = nullcontext()
