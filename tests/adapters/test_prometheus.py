@@ -40,6 +40,7 @@ from resilient.events import (
     StoreEvicted,
     StoreFailed,
 )
+from resilient.metrics.definitions import STORE_DURATION
 from resilient.middlewares import BaseMiddleware
 from resilient.middlewares.prometheus import create_metrics_middleware
 from resilient.outcome import Failure, Outcome
@@ -149,8 +150,8 @@ def test_every_metric_has_its_name_its_labels_and_its_buckets(registry):
     record = sink.of(Source("client", "shop"))
     for event in EVERY_EVENT:
         record(event)
-    sink.sources.metrics.store_seconds.labels("disk", "get").observe(0.2)
-    sink.sources.metrics.overflow.labels("route").inc()
+    sink.sources.metrics.add(STORE_DURATION, ("disk", "get"), 0.2)
+    sink.sources.metrics.overflowed("route")
     found, bounds = {}, {}
     for family in registry.collect():
         for sample in family.samples:

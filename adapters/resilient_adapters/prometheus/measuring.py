@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from resilient.caching.control import Command
 from resilient.caching.core import Core, Proceed, key_in
-from resilient_adapters.prometheus.labels import Children
+from resilient.metrics.definitions import STORE_DURATION
 from resilient_adapters.prometheus.sink import Prometheus
 
 OPERATIONS = {
@@ -40,7 +40,7 @@ class Measuring:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._sink = Prometheus(REGISTRY if registry is None else registry)
-        self._seconds = Children(self._sink.sources.metrics.store_seconds)
+        self._add = self._sink.sources.metrics.add
         self._core: Core | None = None
 
     def attach(self, core: Core) -> Self:
@@ -59,4 +59,4 @@ class Measuring:
         try:
             return await proceed(*args, **kwargs)
         finally:
-            self._seconds(core.store_name(key_in(args)), operation).observe(core.clock.now() - began)
+            self._add(STORE_DURATION, (core.store_name(key_in(args)), operation), core.clock.now() - began)

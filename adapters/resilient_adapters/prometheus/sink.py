@@ -9,17 +9,33 @@ from weakref import WeakKeyDictionary
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from resilient.events import Event
+from resilient.metrics.bounds import Bounds
+from resilient.metrics.counting import Counting
 from resilient.telemetry import Source
-from resilient_adapters.prometheus.labels import Bounded
 from resilient_adapters.prometheus.metrics import Metrics
-from resilient_adapters.prometheus.recording import Recording
 
-MAX_NAMES = 20
-"""How many clients, and how many caches, have a name in labels."""
-MAX_ROUTES = 50
-"""How many routes of a client have."""
-MAX_CIRCUITS = 100
-"""How many circuits have, of all clients and caches."""
+
+class Recording:
+    """Counts the events of one route of a client, or of one cache.
+
+    Args:
+        metrics: where it counts.
+        counting: knows what an event counts.
+    """
+
+    __slots__ = ("_counting", "_metrics")
+
+    def __init__(self, metrics: Metrics, counting: Counting) -> None:
+        self._metrics = metrics
+        self._counting = counting
+        for metric, labels in counting.known():
+            metrics.export(metric, labels)
+
+    def record(self, event: Event) -> None:
+        """Count ``event``, if it counts anywhere."""
+        add = self._metrics.add
+        for metric, labels, value in self._counting(event):
+            add(metric, labels, value)
 
 
 class Sources:
@@ -34,25 +50,17 @@ class Sources:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.metrics = Metrics(registry)
-        overflow = self.metrics.overflow
-        self._names = {kind: Bounded(kind, MAX_NAMES, overflow) for kind in ("client", "cache")}
-        self._routes: dict[str, Bounded] = {}
-        self._circuits = Bounded("circuit", MAX_CIRCUITS, overflow)
+        self._bounds = Bounds(self.metrics.overflowed)
         self._recordings: dict[Source, Recording] = {}
         self._lock = Lock()
 
     def of(self, source: Source) -> Recording:
         """What counts the events of ``source``; of two clients or caches of one name the same."""
+        shown = self._bounds.of(source)
         with self._lock:
-            name = self._names[source.kind](source.name)
-            route = ""
-            if source.kind == "client" and source.route:
-                if name not in self._routes:
-                    self._routes[name] = Bounded("route", MAX_ROUTES, self.metrics.overflow)
-                route = self._routes[name](source.route)
-            shown = Source(source.kind, name, route)
             if (recording := self._recordings.get(shown)) is None:
-                recording = self._recordings[shown] = Recording(self.metrics, shown, self._circuits)
+                counting = Counting(shown, self._bounds.circuit)
+                recording = self._recordings[shown] = Recording(self.metrics, counting)
         return recording
 
 

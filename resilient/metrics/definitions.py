@@ -1,0 +1,76 @@
+"""Every metric by its name, labels and buckets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+_CALL = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+ATTEMPT = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""Seconds; the bounds that OpenTelemetry's conventions ask for."""
+_DELAY = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_AGE = (1, 10, 60, 300, 1800, 3600, 21600, 86400)
+_STORE = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
+
+
+class Metric(Struct, frozen=True, eq=False):
+    """Something that is counted or measured.
+
+    Attributes:
+        kind: a counter only grows, a gauge is what it was set to last, a histogram says how its values are spread.
+        name: its own, after ``resilient``.
+        about: what it is, for people.
+        labels: their names.
+        unit: of its values, empty for a plain number.
+        buckets: the upper bounds of a histogram's.
+        merged: how the gauges of several processes become one, in the words of ``prometheus_client``.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    about: str
+    labels: tuple[str, ...]
+    unit: Literal["", "seconds", "bytes"] = ""
+    buckets: tuple[float, ...] = ()
+    merged: Literal["livemax", "livesum", "livemostrecent"] = "livemax"
+
+
+def _counter(name: str, about: str, *labels: str) -> Metric:
+    return Metric("counter", name, about, labels)
+
+
+def _seconds(name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return Metric("histogram", name, about, labels, "seconds", buckets)
+
+
+CALLS = _counter("calls", "Calls, as their callers see them.", "client", "route", "method", "outcome")
+CALL_DURATION = _seconds(
+    "call_duration", "How long calls took, waits and retries included.", _CALL, "client", "route", "source"
+)
+ATTEMPT_DURATION = _seconds(
+    "attempt_duration", "How long requests on the wire took.", ATTEMPT, "client", "route", "status"
+)
+RETRIES = _counter("retries", "Failed attempts that were followed by another.", "client", "route", "reason")
+RETRIES_DENIED = _counter("retries_denied", "Failed attempts that were not, and why.", "client", "route", "why")
+RETRY_DELAY = _seconds("retry_delay", "How long retries waited.", _DELAY, "client")
+REJECTED = _counter("rejected", "Attempts that a policy refused to send.", "client", "reason")
+CIRCUIT_STATE = Metric("gauge", "circuit_state", "1 for the state that a circuit is in.", ("circuit", "state"))
+CIRCUIT_OPENED = Metric(
+    "gauge", "circuit_opened_timestamp", "When a circuit opened last.", ("circuit",), "seconds", merged="livemostrecent"
+)
+CIRCUIT_TRANSITIONS = _counter("circuit_transitions", "How often circuits changed their state.", "circuit", "to")
+CIRCUIT_REJECTED = _counter("circuit_rejected", "Attempts that circuits refused.", "circuit")
+CACHE_REQUESTS = _counter("cache_requests", "Questions to a cache, by its answer.", "cache", "result")
+CACHE_FILLS = _counter("cache_fills", "Values that were made, and what became of them.", "cache", "trigger", "result")
+ENTRY_AGE = _seconds("cache_entry_age", "How old the values were that were served.", _AGE, "cache")
+EVICTIONS = _counter("cache_evictions", "Entries that stores dropped early.", "cache", "store", "reason")
+STORE_DURATION = _seconds(
+    "store_operation_duration", "How long commands took, failed ones included.", _STORE, "store", "op"
+)
+STORE_ERRORS = _counter("store_errors", "How often stores failed.", "store", "kind")
+BACKGROUND_FAILURES = _counter("background_failures", "Work in the background that failed.", "client", "kind")
+OVERFLOW = _counter("label_overflow", "How often a label's value was replaced by _other.", "label")
+BUILD_INFO = Metric("gauge", "build_info", "1 for the version of resilient that runs.", ("version",))
+
+METRICS = tuple(each for each in list(globals().values()) if isinstance(each, Metric))
