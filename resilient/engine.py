@@ -156,6 +156,7 @@ class Engine:
             deadline=min(deadline, ambient_deadline()),
             trace=trip.trace,
         )
+        journey.deadline = call.deadline
         try:
             response = await route.handler(call)
         except Exception as error:

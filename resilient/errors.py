@@ -23,7 +23,7 @@ At the door of an HTTP library a ``CallError`` is dressed as one of that library
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,13 @@ def _revive(kind: type[ResilientError], args: tuple[object, ...], state: dict[st
 
 
 class ResilientError(Exception):
-    """The base of every error that this library raises itself."""
+    """The base of every error that this library raises itself.
+
+    Attributes:
+        code: a word for it in telemetry, one of a small fixed set; empty where its class says enough.
+    """
+
+    code: ClassVar[str] = ""
 
     def __reduce__(self) -> tuple[Callable[..., ResilientError], tuple[object, ...]]:
         return _revive, (type(self), self.args, self.__dict__.copy())
@@ -76,6 +82,8 @@ class CircuitOpenError(CallError):
         retry_in: seconds until the next probe; infinite while the circuit is isolated by hand.
     """
 
+    code = "circuit_open"
+
     def __init__(self, circuit: str, retry_in: float) -> None:
         when = "isolated by hand" if retry_in == float("inf") else f"open; next probe in {retry_in:.1f} s"
         super().__init__(f"circuit {circuit!r} is {when}")
@@ -90,6 +98,8 @@ class DeadlineExceededError(CallError):
         asked: whether the origin kept the call waiting; False if the time ran out before the origin was asked.
     """
 
+    code = "deadline_exceeded"
+
     def __init__(self, timeout: float, *, asked: bool = True) -> None:
         super().__init__(f"the call did not end within its deadline of {timeout:.3g} s")
         self.timeout, self.asked = timeout, asked
@@ -101,6 +111,8 @@ class AttemptTimeoutError(CallError):
     Attributes:
         timeout: seconds that the attempt had.
     """
+
+    code = "attempt_timeout"
 
     def __init__(self, timeout: float) -> None:
         super().__init__(f"the attempt did not end within {timeout:.3g} s")
@@ -114,6 +126,8 @@ class RateLimitedError(CallError):
         origin: whose quota it is: scheme, host and port, or the name of a function.
         retry_in: seconds until it may be tried again.
     """
+
+    code = "rate_limited"
 
     def __init__(self, origin: str, retry_in: float) -> None:
         super().__init__(f"the quota of {origin!r} is used up; try again in {retry_in:.1f} s")
@@ -142,6 +156,8 @@ class StoreError(ResilientError):
 class StoreUnavailableError(StoreError):
     """The store did not answer, or not in time."""
 
+    code = "store_unavailable"
+
 
 class CorruptEntryError(StoreError):
     """The store answered something that cannot be an entry."""
@@ -169,6 +185,8 @@ class LockedError(ResilientError):
     Attributes:
         key: the key.
     """
+
+    code = "lock_timeout"
 
     def __init__(self, key: str) -> None:
         super().__init__(f"this call already fills {key!r}; a fill must not ask for its own key")

@@ -26,6 +26,7 @@ from resilient.events import (
 from resilient.outcome import Failure
 
 E = TypeVar("E", bound=Event)
+INFINITE = float("inf")
 
 
 class Journey:
@@ -34,15 +35,17 @@ class Journey:
     Attributes:
         route: the pattern of the policy that applied last, or the route named in the request's options.
         started: when the call began, on the monotonic clock.
+        deadline: when it has to be over, on the same clock; infinite if it does not.
         ended: when the caller got its answer, None until then.
         timeline: every event with the instant at which it happened.
     """
 
-    __slots__ = ("ended", "route", "started", "timeline")
+    __slots__ = ("deadline", "ended", "route", "started", "timeline")
 
     def __init__(self, started: float) -> None:
         self.route = ""
         self.started = started
+        self.deadline = INFINITE
         self.ended: float | None = None
         self.timeline: list[tuple[float, Event]] = []
 

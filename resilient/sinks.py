@@ -57,7 +57,7 @@ class Sinks:
         """
         need(isinstance(sinks, Sequence), "telemetry", sinks, "a list of objects with record(event), or callables")
         for sink in sinks:
-            if (record := _record_of(sink, self._source)) in self._records:
+            if any(sink is each for each in self._sinks) or (record := _record_of(sink, self._source)) in self._records:
                 continue
             if callable(getattr(sink, "begin", None)):
                 need(self.tracer is None, "telemetry", sinks, "a list in which one at most follows calls")

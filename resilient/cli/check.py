@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from resilient.cli.text import without_secrets
+from resilient.redaction import without_secrets
 
 
 def add_to(commands: Any) -> None:

@@ -6,8 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from resilient.cli.text import printable, without_secrets
+from resilient.cli.text import printable
 from resilient.durations import shown
+from resilient.redaction import REDACTED, without_secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -84,7 +85,7 @@ def _say_answered(response: httpx.Response) -> None:
 
 def _shown_field(name: str, value: str) -> str:
     if name.lower() == "set-cookie":
-        return f"{value.partition('=')[0]}=…"
+        return f"{value.partition('=')[0]}={REDACTED}"
     return without_secrets(value)
 
 

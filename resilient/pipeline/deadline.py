@@ -60,6 +60,7 @@ class Deadline:
             ends = self.ends(call.journey.started, call.asked)
             if ends < call.deadline:
                 call = call.due(ends)
+                call.journey.deadline = ends
         if self.header is not None:
             call = call.sending(_with_time_left(call, self.header))
         return await proceed(call)

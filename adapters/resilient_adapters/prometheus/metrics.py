@@ -27,7 +27,7 @@ class Metrics:
         self.add(BUILD_INFO, (version("resilient-client"),), 1)
 
     def export(self, metric: Metric, labels: tuple[str, ...]) -> Callable[[float], None]:
-        """Export the one with these labels from now on; what lets it grow, sets it, or counts one more of its values."""
+        """Export the one with these labels from now on; what lets it grow, sets it, or counts a value more."""
         child = self._exported[metric].labels(*labels)
         if isinstance(child, Counter):
             add: Callable[[float], None] = child.inc

@@ -17,8 +17,8 @@ from resilient.cli.demo.script import BACK, Script
 from resilient.cli.demo.summary import print_summary
 from resilient.cli.demo.table import Board
 from resilient.cli.demo.traffic import Traffic
-from resilient.cli.text import without_secrets
 from resilient.httpx import ResilientClient
+from resilient.redaction import without_secrets
 from resilient.stores.registry import open_store
 
 INTERRUPTED = 130
