@@ -37,7 +37,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
         journey: what happened so far.
         budget: how much may be spent on further attempts, None for as much as they like.
         store: where answers are kept, None if nowhere.
-        record_to: where events go beside the journey, None if nobody listens.
+        record_to: where events go beside the journey, None if nowhere.
         options: what the caller asked for this request.
         streamed: whether the caller reads the body itself, after the call.
         deadline: the instant at which the whole call must be over.

@@ -81,7 +81,7 @@ class Engine:
         library: the HTTP library of the requests.
         cache: where answers are kept, None if nowhere.
         name: the client's name in events.
-        sinks: who hears of events, None if nobody.
+        sinks: who hears of events.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Engine:
         library: HttpLibrary,
         cache: Cache | None,
         name: str,
-        sinks: Sinks | None,
+        sinks: Sinks,
     ) -> None:
         self.policies = policies
         self.runtime = runtime
@@ -102,8 +102,7 @@ class Engine:
 
     def begin(self, request: Request, streamed: bool) -> Trip:
         """A call that starts now."""
-        sinks = self.sinks
-        tracer = None if sinks is None else sinks.tracer
+        tracer = self.sinks.tracer
         trace = None if tracer is None else self._followed(tracer, request)
         return Trip(self, request, Journey(self.runtime.clock.now()), streamed, trace)
 
@@ -150,7 +149,7 @@ class Engine:
             journey=journey,
             budget=route.budget,
             store=None if self.cache is None else self.cache.store(runtime),
-            record_to=None if self.sinks is None else self.sinks.of(journey.route),
+            record_to=self.sinks.of(journey.route),
             options=options,
             streamed=trip.streamed,
             deadline=min(deadline, ambient_deadline()),
@@ -178,7 +177,7 @@ class Engine:
 
     def ended(self, trip: Trip, request: Request, response: Response) -> None:
         """Close the journey of a call that was answered."""
-        if self.sinks is None:
+        if trip.trace is None and not self.sinks.hears(CallEnded):
             trip.journey.ended = self.runtime.clock.now()
             return
         stale = (found := trip.journey.cache) is not None and found.result == "stale"
@@ -197,7 +196,7 @@ class Engine:
         journey.ended = self.runtime.clock.now()
         if trip.trace is not None:
             trip.trace.ended(journey, outcome, status, error)
-        if self.sinks is not None:
+        if self.sinks.hears(CallEnded):
             self.sinks.of(journey.route)(
                 CallEnded(
                     client=self.name,
@@ -260,7 +259,7 @@ class CircuitHandle:
 
     __slots__ = ("_host", "_now", "_sinks")
 
-    def __init__(self, host: Host, sinks: Sinks | None, now: Callable[[], float]) -> None:
+    def __init__(self, host: Host, sinks: Sinks, now: Callable[[], float]) -> None:
         self._host = host
         self._sinks = sinks
         self._now = now
@@ -281,5 +280,4 @@ class CircuitHandle:
             self._tell(CircuitClosed(circuit=self._host.origin))
 
     def _tell(self, event: Event) -> None:
-        if self._sinks is not None:
-            self._sinks(event)
+        self._sinks(event)

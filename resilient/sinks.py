@@ -1,4 +1,4 @@
-"""Where events go: every subscriber hears of them, and none can hurt the call."""
+"""Where events go: into the log, and to every subscriber; none can hurt the call."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from resilient.checks import need
 from resilient.errors import ConfigurationError
 from resilient.events import Event
+from resilient.logs.logs import is_written, write
 from resilient.telemetry import Sink, Source, Tracer
 
 logger = logging.getLogger("resilient.telemetry")
-logger.addHandler(logging.NullHandler())
 
 NOBODY = Source()
 
@@ -26,7 +26,9 @@ Record: TypeAlias = Callable[[Event], object]
 
 
 class Sinks:
-    """Tells each sink of each event. A sink that raises is counted and logged once, and hears the next one too.
+    """Writes events into the log, and tells each sink of each.
+
+    A sink that raises is counted and logged once, and hears the next event too.
 
     Args:
         sinks: who is told.
@@ -37,7 +39,7 @@ class Sinks:
         tracer: the sink that follows calls, None if none does.
     """
 
-    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_source", "failures", "tracer")
+    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_source", "_writes", "failures", "tracer")
 
     def __init__(self, sinks: Sequence[Sink] = (), source: Source = NOBODY) -> None:
         self._source = source
@@ -45,6 +47,7 @@ class Sinks:
         self._records: list[Record] = []
         self._by_route: dict[str, Callable[[Event], None]] = {}
         self._complained: set[int] = set()
+        self._writes = True
         self.failures = 0
         self.tracer: Tracer | None = None
         self.add(sinks)
@@ -64,15 +67,21 @@ class Sinks:
                 self.tracer = cast("Tracer", sink)
             self._records.append(record)
             self._sinks.append(sink)
+            # Others who tell of events write them too.
+            self._writes = self._writes and not isinstance(sink, Sinks)
 
     @property
     def listens(self) -> bool:
-        """Whether anybody does."""
+        """Whether anybody does, beside the log."""
         return bool(self._records)
+
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether anybody hears of events of that kind, or they are written."""
+        return bool(self._records) or is_written(kind)
 
     def __call__(self, event: Event) -> None:
         """Tell everybody of an event that belongs to no route."""
-        self._tell(self._records, event)
+        self._tell(self._source, self._records, event)
 
     def of(self, route: str) -> Callable[[Event], None]:
         """What tells everybody of the events of one route."""
@@ -80,12 +89,14 @@ class Sinks:
         if tell is not None:
             return tell
         source = replace(self._source, route=route)
-        tell = partial(self._tell, [_record_of(sink, source) for sink in self._sinks])
+        tell = partial(self._tell, source, [_record_of(sink, source) for sink in self._sinks])
         if len(self._by_route) < MAX_ROUTES:
             self._by_route[route] = tell
         return tell
 
-    def _tell(self, records: Sequence[Record], event: Event) -> None:
+    def _tell(self, source: Source, records: Sequence[Record], event: Event) -> None:
+        if self._writes:
+            write(event, source, None if self.tracer is None else self.tracer.mark)
         for number, record in enumerate(records):
             try:
                 record(event)
@@ -94,16 +105,6 @@ class Sinks:
                 if number not in self._complained:
                     self._complained.add(number)
                     logger.exception("a telemetry sink failed; its further failures are only counted")
-
-
-def sinks_of(telemetry: Sequence[Sink], client: str = "") -> Sinks | None:
-    """The sinks of the client of that name, None if nobody listens.
-
-    Raises:
-        ConfigurationError: one of them can neither be called nor has a ``record`` method.
-    """
-    sinks = Sinks(telemetry, Source("client", client))
-    return sinks if telemetry else None
 
 
 def _record_of(sink: Sink, source: Source) -> Record:

@@ -125,6 +125,10 @@ class Tracer(Protocol):
         """
         ...
 
+    def mark(self) -> bytes:
+        """What one would point at from here; empty if there is nothing."""
+        ...
+
 
 Sink: TypeAlias = Telemetry | Callable[[Event], object]
 """What may be given as telemetry."""

@@ -259,7 +259,6 @@ class FunctionSlot:
         self._core.record(
             BackgroundFailed(what="refresh", strategy=plan.strategy.name, function=plan.function, error=kind)
         )
-        logger.warning("%s failed in the background with %s; its old value is kept", plan.function, kind)
 
     async def count(self, entry: Entry) -> int:
         """One hit more of ``entry``, counted for all who share the store; 0 if it does not say."""

@@ -11,19 +11,18 @@ from typing import Any
 from resilient.call import Host
 from resilient.config.reading import PathLike, Stamp, load, read, stamp_of
 from resilient.errors import ConfigurationError
-from resilient.events import ConfigChanged, ConfigFailed, Event
+from resilient.events import ConfigChanged, ConfigFailed
 from resilient.messages import URL
 from resilient.policies import Policies, Route
 from resilient.ports import Clock
 from resilient.runtime.clock import SystemClock
-from resilient.sinks import sinks_of
+from resilient.sinks import Sinks
 from resilient.telemetry import Sink
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at a watched file."""
 
 logger = logging.getLogger("resilient.config")
-logger.addHandler(logging.NullHandler())
 
 
 class WatchedPolicies(Policies):
@@ -47,7 +46,7 @@ class WatchedPolicies(Policies):
 
     def __init__(self, path: PathLike, *, telemetry: Sequence[Sink] = (), clock: Clock | None = None) -> None:
         self._path = Path(path)
-        self._tell = sinks_of(telemetry)
+        self._tell = Sinks(telemetry)
         self._now = (clock or SystemClock()).now
         self._looking = threading.Lock()
         self.config, self._used = read(self._path)
@@ -79,16 +78,12 @@ class WatchedPolicies(Policies):
             self.reload(config.policies)
         except ConfigurationError as error:
             logger.error("the changed policies are not used: %s", error)
-            self._record(ConfigFailed(file=self._path.name, error=str(error)))
+            self._tell(ConfigFailed(file=self._path.name, error=str(error)))
             return
         if config.client != self.config.client:
             logger.warning("%s: [client] has changed, which takes effect with a new client only", self._path)
         self.config = config
-        self._record(ConfigChanged(file=self._path.name, policies=len(config.policies)))
-
-    def _record(self, event: Event) -> None:
-        if self._tell is not None:
-            self._tell(event)
+        self._tell(ConfigChanged(file=self._path.name, policies=len(config.policies)))
 
 
 def client_options(path: PathLike, watch: bool, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import doctest
 import io
+import logging
 import re
 import shlex
 import tomllib
@@ -17,14 +18,28 @@ import resilient
 from resilient import events
 from resilient.cli import main
 from resilient.config import load
+from resilient.logs import set_levels
+from resilient.logs.lines import LINES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMMANDS = {"demo", "get", "check"}
 POLICY_FILE = "resilient.toml"
+LOGGERS = ("resilient", "httpx", "httpx2")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?(?: (?:ms|s|min|h)\b)?")
 """A number, with its unit of time; figures that are printed differ from run to run."""
+
+
+@pytest.fixture(autouse=True)
+def logs():
+    """What a page does to the log ends with the page."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger, logger.level, logger.handlers[:], logger.filters[:]) for logger in loggers]
+    yield
+    set_levels({kind: line.level for kind, line in LINES.items()})
+    for logger, level, logger.handlers[:], logger.filters[:] in before:
+        logger.setLevel(level)
 
 
 def run_python(example):

@@ -10,8 +10,8 @@ from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Runtime, StorePair
 from resilient.runtime.drive import drive
-from resilient.sinks import sinks_of
-from resilient.telemetry import Sink
+from resilient.sinks import Sinks
+from resilient.telemetry import Sink, Source
 from resilient_adapters.httpx2.library import LIBRARY
 
 Store = str | StorePair | Cache
@@ -29,10 +29,10 @@ class Owner:
         telemetry: Sequence[Sink],
     ) -> None:
         found = policies if isinstance(policies, Policies) else Policies(policies)
-        sinks = sinks_of(telemetry, name)
+        sinks = Sinks(telemetry, Source("client", name))
         if store is None and found.keep_answers():
             store = "mem://"
-        cache = None if store is None else cache_of(store, clock=runtime.clock, record=sinks)
+        cache = None if store is None else cache_of(store, clock=runtime.clock, record=sinks if sinks.listens else None)
         self.engine = Engine(found, runtime, LIBRARY, cache, name, sinks)
         self._own = None if isinstance(store, Cache) else cache
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 
 from opentelemetry.metrics import MeterProvider, NoOpMeter, get_meter
-from opentelemetry.trace import TracerProvider, get_tracer
+from opentelemetry.trace import TracerProvider, get_current_span, get_tracer
 
 from resilient.checks import are_all, need
 from resilient.events import Event
@@ -18,6 +18,7 @@ from resilient_adapters.opentelemetry.harmless import harmless
 from resilient_adapters.opentelemetry.instruments import Instruments, Recording
 from resilient_adapters.opentelemetry.propagation import Propagation
 from resilient_adapters.opentelemetry.settings import Settings
+from resilient_adapters.opentelemetry.spans import mark_of
 
 _NAME = "resilient"
 
@@ -84,6 +85,10 @@ class OpenTelemetry:
     def begin(self, source: Source, method: str, url: URL, named: str | None) -> CallSpan | None:
         """The span of a call that begins now."""
         return CallSpan(self._settings, source, method, url, named)
+
+    def mark(self) -> bytes:
+        """What one would point at from here."""
+        return mark_of(get_current_span())
 
     def of(self, source: Source) -> Callable[[Event], object]:
         """What counts the events of ``source``."""
