@@ -10,6 +10,7 @@ from resilient.events import (
     CacheLookup,
     CacheResult,
     CacheStored,
+    CallEnded,
     CircuitClosed,
     CircuitHalfOpened,
     CircuitOpened,
@@ -102,6 +103,9 @@ class Journey:
 def describe(event: Event) -> str:
     """One event as a short line for people."""
     match event:
+        case CallEnded(method=method, outcome=outcome, status=status, seconds=seconds):
+            answered = "no answer" if status is None else f"answered {status}"
+            return f"{method}: {answered} after {shown(seconds)} ({outcome.value})"
         case AttemptEnded(number=number, status=status, failure=None, seconds=seconds):
             return f"attempt {number}: answered {status} after {shown(seconds)}"
         case AttemptEnded(number=number, failure=Failure() as failure, seconds=seconds):
