@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
+from resilient.cli.asking import add_request_to, ask
 from resilient.cli.text import printable
 from resilient.durations import shown
 from resilient.redaction import REDACTED, without_secrets
@@ -25,21 +25,8 @@ def add_to(commands: Any) -> None:
         description="Send one request and print its answer and its journey. The exit status is 0 for an answer "
         "below 400, else 1. The values of queries and of Set-Cookie are never printed.",
     )
-    parser.add_argument("url", metavar="URL", help="an http or https address")
-    parser.add_argument("--policy", metavar="FILE", help="a TOML file of policies; the standard policy without one")
-    parser.add_argument("-X", "--method", default="GET", help="the request's method, GET if not given")
-    parser.add_argument(
-        "-H", "--header", metavar="'NAME: VALUE'", type=_field, action="append", default=[], help="a header field"
-    )
+    add_request_to(parser)
     parser.set_defaults(run=run)
-
-
-def _field(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        # What was given may be a secret, so it is not repeated.
-        raise argparse.ArgumentTypeError("that is no header field; write 'Name: value'")
-    return name.strip(), value.strip()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,39 +35,23 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: something in the policy file is wrong.
     """
-    import httpx
-
-    from resilient.errors import ConfigurationError, ResilientError
-    from resilient.httpx import ResilientClient
-
-    method = arguments.method.upper()
-    print(f"{method} {printable(without_secrets(arguments.url))}")
-    with ResilientClient.from_config(arguments.policy) if arguments.policy else ResilientClient() as client:
-        try:
-            response = client.request(method, arguments.url, headers=arguments.header)
-        except ConfigurationError:
-            raise
-        except (httpx.HTTPError, httpx.InvalidURL, ResilientError, ValueError) as error:
-            _say_failed(error)
-            return 1
-    _say_answered(response)
-    return 0 if response.status_code < 400 else 1
-
-
-def _say_failed(error: Exception) -> None:
-    text = "; ".join([str(error) or "no more is known", *getattr(error, "__notes__", ())])
-    print(f"no answer: {type(error).__name__}: {printable(without_secrets(text))}", file=sys.stderr)
-    if (journey := getattr(error, "journey", None)) is not None:
-        print(f"\n{journey}")
+    print(f"{arguments.method.upper()} {printable(without_secrets(arguments.url))}", flush=True)
+    asked = ask(arguments)
+    if asked.response is None:
+        if asked.journey is not None:
+            print(f"\n{asked.journey}")
+        return 1
+    _say_answered(asked.response)
+    print(f"\n{_preview(asked.response)}\n\n{asked.journey}")
+    return 0 if asked.response.status_code < 400 else 1
 
 
 def _say_answered(response: httpx.Response) -> None:
-    journey = response.extensions["resilient"]
-    time = "" if journey.seconds is None else f"  {shown(journey.seconds)}"
+    seconds = response.extensions["resilient"].seconds
+    time = "" if seconds is None else f"  {shown(seconds)}"
     print(f"{response.status_code} {response.reason_phrase}{time}")
     for name, value in response.headers.multi_items():
         print(f"  {name}: {printable(_shown_field(name, value))}")
-    print(f"\n{_preview(response)}\n\n{journey}")
 
 
 def _shown_field(name: str, value: str) -> str:

@@ -20,6 +20,11 @@ class _Redacting(logging.Filter):
         return True
 
 
+def is_redacted(name: str) -> bool:
+    """Whether that is done for the logger of this name."""
+    return any(isinstance(each, _Redacting) for each in logging.getLogger(name).filters)
+
+
 def redact_httpx_logs(safe_params: Collection[str] = ()) -> None:
     """Take users and query values out of what httpx and httpx2 log, for all clients; done twice it is done once.
 
