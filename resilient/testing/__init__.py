@@ -4,6 +4,7 @@ from resilient.testing.clock import FakeClock
 from resilient.testing.httpx import Origin, faulty
 from resilient.testing.ledger import Received
 from resilient.testing.loop import VirtualLoop, virtual_run
+from resilient.testing.proxy import FaultProxy
 from resilient.testing.reply import Reply
 from resilient.testing.server import LocalServer
 from resilient.testing.simulation import Simulation
@@ -18,6 +19,7 @@ __all__ = [  # noqa: RUF022
     "Received",
     "faulty",
     "LocalServer",
+    "FaultProxy",
     "Simulation",
     "VirtualClock",
     "VirtualLoop",

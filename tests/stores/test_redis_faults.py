@@ -17,6 +17,7 @@ from resilient.entry import Entry
 from resilient.errors import StoreError, StoreUnavailableError
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.patience import be_patient, patience_over
+from resilient.testing import FaultProxy
 from resilient_adapters.redis.keys import Keys
 from tests.soaking import sizes
 from tests.stores.conftest import Face
@@ -334,67 +335,25 @@ def test_a_cancellation_is_always_obeyed(own_server, opened):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("rest", ["closed", "stands still"])
-def test_half_an_answer_is_no_answer(own_server, opened_face, rest):
+@pytest.mark.parametrize("fault", ["closes", "resets", "hangs"])
+def test_half_an_answer_is_no_answer(own_server, opened_face, fault):
     """A link that breaks or stalls in the middle of an entry costs a store error, and the next one is whole."""
     server = own_server()
     opened_face(server.url).set("k", entry(os.urandom(100_000)))
-    with Half(server.port, rest) as link:
+    with FaultProxy("127.0.0.1", server.port) as link:
         store = opened_face(server.url.replace(f":{server.port}", f":{link.port}"), bound=0.2)
+        getattr(link, fault)(after=40_000)
         kinds = set()
-        while link.cut < 3:
+        while link.injected[fault] < 3:
             with suppress(StoreUnavailableError):
                 store.get("k")
                 pytest.fail("an entry of which half was sent")
             kinds.add(kind_of_failure(store.get, "k"))
         assert kinds <= {"other", "timeout"}
-        link.whole = True
+        link.heals()
         assert len(in_the_end(store.get, "k").body) == 100_000
         if store.tasks:
             store.close()
-
-
-class Half:
-    """A link to a server that lets only the first half of a long answer through."""
-
-    def __init__(self, port, rest):
-        self.whole, self.cut = False, 0
-        self._server, self._rest = port, rest
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._open = []
-
-    def __enter__(self):
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._listener.close()
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._server))
-                self._open += [client, server]
-                for source, target in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
-
-    def _pass(self, source, target):
-        passed = 0
-        with suppress(OSError):
-            while data := source.recv(4096):
-                passed += len(data)
-                if passed > 40_000 and not self.whole:
-                    self.cut += 1
-                    if self._rest == "closed":
-                        target.shutdown(socket.SHUT_RDWR)
-                    return
-                target.sendall(data)
 
 
 # --- a server that refuses ----------------------------------------------------------------------------------------
