@@ -16,6 +16,7 @@ from resilient.messages import Request, Response
 from resilient.options import NO_OPTIONS, Options
 from resilient.outcome import Failure, failure_of
 from resilient.ports import EntryStore, HttpLibrary, Runtime
+from resilient.stores.health import Health
 from resilient.telemetry import CallTrace
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
         journey: what happened so far.
         budget: how much may be spent on further attempts, None for as much as they like.
         store: where answers are kept, None if nowhere.
+        store_health: how that store is doing; None if it is asked in any case.
         record_to: where events go beside the journey, None if nowhere.
         options: what the caller asked for this request.
         streamed: whether the caller reads the body itself, after the call.
@@ -55,6 +57,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
     journey: Journey
     budget: Budget | None = None
     store: EntryStore | None = None
+    store_health: Health | None = None
     record_to: Callable[[Event], None] | None = None
     options: Options = NO_OPTIONS
     streamed: bool = False

@@ -149,6 +149,7 @@ class Engine:
             journey=journey,
             budget=route.budget,
             store=None if self.cache is None else self.cache.store(runtime),
+            store_health=None if self.cache is None else self.cache.health,
             record_to=self.sinks.of(journey.route),
             options=options,
             streamed=trip.streamed,

@@ -134,7 +134,7 @@ class RateLimitedError(CallError):
         self.origin, self.retry_in = origin, retry_in
 
 
-StoreTrouble: TypeAlias = Literal["timeout", "corrupt", "full", "busy", "readonly", "other"]
+StoreTrouble: TypeAlias = Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
 """What can be the matter with a store; a fixed set, fit for labels."""
 
 

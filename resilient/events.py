@@ -264,18 +264,43 @@ class BackgroundFailed(Event, frozen=True, kw_only=True):
 
 
 class StoreFailed(Event, frozen=True, kw_only=True):
-    """A store failed or was too slow. A call went on without it; a command that was given directly raised.
+    """A store failed, was too slow, or was not asked. A call went on without it; a command given directly raised.
 
     Attributes:
         store: the store's name.
         operation: what was asked of it.
-        kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``.
+        kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``; ``degraded`` if it was not asked,
+            since it had failed again and again.
     """
 
     name: ClassVar[str] = "resilient.store.error"
     store: str
     operation: str
-    kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "other"]
+    kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
+
+
+class StoreDegraded(Event, frozen=True, kw_only=True):
+    """A store failed again and again. Calls go on without it, and one of them a second asks whether it is back.
+
+    Attributes:
+        store: the store's name.
+    """
+
+    name: ClassVar[str] = "resilient.store.degraded"
+    store: str
+
+
+class StoreRecovered(Event, frozen=True, kw_only=True):
+    """A store that was left alone answers again.
+
+    Attributes:
+        store: the store's name.
+        seconds: how long calls went on without it.
+    """
+
+    name: ClassVar[str] = "resilient.store.recovered"
+    store: str
+    seconds: float
 
 
 class StoreEvicted(Event, frozen=True, kw_only=True):

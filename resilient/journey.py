@@ -21,7 +21,9 @@ from resilient.events import (
     Retried,
     RetryExhausted,
     RetryStop,
+    StoreDegraded,
     StoreFailed,
+    StoreRecovered,
     TimedOut,
 )
 from resilient.outcome import Failure
@@ -143,7 +145,13 @@ def describe(event: Event) -> str:
         case CacheStored(detail=detail):
             return f"cache: the answer is not kept ({detail})"
         case StoreFailed(store=store, operation=operation, kind=kind):
+            if kind == "degraded":
+                return f"the store {store!r} is left alone, since it failed too often; the call goes on without it"
             return f"the store {store!r} failed to {operation} ({kind}); the call goes on without it"
+        case StoreDegraded(store=store):
+            return f"the store {store!r} fails too often: it is left alone, and asked once a second whether it is back"
+        case StoreRecovered(store=store, seconds=seconds):
+            return f"the store {store!r} answers again, after {shown(seconds)}"
         case _:
             pass
     given = ", ".join(f"{name} {getattr(event, name)}" for name in event.__struct_fields__)

@@ -142,7 +142,7 @@ class Batch:
     def _guard(self, runtime: Runtime, key: str) -> Guard:
         mount = self.core.mounts.of(key)
         through = Through(self.core, runtime, self.core.values, "", mount)
-        return Guard(through, runtime, self.core.record, mount.budget)
+        return Guard(through, runtime, self.core.record, mount.budget, mount.health)
 
     def _with(
         self, items: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]

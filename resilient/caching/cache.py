@@ -28,6 +28,7 @@ from resilient.errors import ConfigurationError
 from resilient.events import Event
 from resilient.ports import Clock, EntryStore, Runtime, StorePair
 from resilient.runtime.drive import drive
+from resilient.stores.health import Health
 from resilient.stores.registry import open_store
 from resilient.telemetry import Sink
 
@@ -225,6 +226,11 @@ class Cache(Decorators, Commands):
         if core.middlewares or core.disabled or here.disabled:
             return Through(core, runtime, AsTheyAre(), "", mount)
         return core.store(mount, runtime)
+
+    @property
+    def health(self) -> Health | None:
+        """How the store of responses is doing; None for this process's memory, which does not fail."""
+        return self._core.mounts.of("http:").health
 
     def close(self) -> None:
         """Let background work end, write what is waiting, and let go of files; for programs without an event loop.

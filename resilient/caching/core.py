@@ -140,7 +140,8 @@ class Core:
             except (StoreError, TimeoutError) as error:
                 kind = error.kind if isinstance(error, StoreError) else "timeout"
                 self.record(StoreFailed(store=mount.pair.blocking.name, operation="usage", kind=kind))
-        return self.figures.stats(sum(usage.entries for usage in usages), sum(usage.size for usage in usages))
+        degraded = [each.health.store for each in self.mounts.opened() if each.health and each.health.is_degraded]
+        return self.figures.stats(sum(usage.entries for usage in usages), sum(usage.size for usage in usages), degraded)
 
     def record(self, event: Event) -> None:
         """Count ``event`` and tell whoever listens."""

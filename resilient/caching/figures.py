@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resilient.events import CacheLookup, CacheStored, Event, StoreEvicted, StoreFailed
@@ -18,7 +18,8 @@ class Stats:
         by_strategy: the same by strategy.
         stored: how many values were written.
         not_stored: how many were made but not written, by the reason.
-        errors: how often a store failed, by the kind of trouble.
+        errors: how often a store failed, by the kind of trouble; ``degraded`` if it was not even asked.
+        degraded: the names of the stores that are left alone now, since they fail.
         evicted: how many entries stores dropped to make room.
         entries: how many entries the stores keep.
         size: bytes that they take.
@@ -29,6 +30,7 @@ class Stats:
     stored: int
     not_stored: Mapping[str, int]
     errors: Mapping[str, int]
+    degraded: Sequence[str]
     evicted: int
     entries: int
     size: int
@@ -66,8 +68,8 @@ class Figures:
         elif isinstance(event, StoreEvicted):
             self.evicted += event.entries
 
-    def stats(self, entries: int, size: int) -> Stats:
-        """All of it, with what the stores keep."""
+    def stats(self, entries: int, size: int, degraded: Sequence[str]) -> Stats:
+        """All of it, with what the stores keep, and which of them are left alone."""
         calls: Counter[str] = Counter()
         strategies: dict[str, Counter[str]] = {}
         for (strategy, result), count in list(self.lookups.items()):
@@ -79,6 +81,7 @@ class Figures:
             stored=self.stored,
             not_stored=dict(self.not_stored),
             errors=dict(self.errors),
+            degraded=degraded,
             evicted=self.evicted,
             entries=entries,
             size=size,

@@ -77,7 +77,7 @@ class FunctionSlot:
         # Nobody waits for what this process remembers.
         hurried = not patient and (core.middlewares or not mount.is_memory)
         through = Through(core, runtime, self._values, plan.namespace, mount)
-        self.guard = Guard(through, runtime, core.record, mount.budget if hurried else None)
+        self.guard = Guard(through, runtime, core.record, mount.budget if hurried else None, mount.health)
         self.name = plan.name(key)
         self.runtime = runtime
         self.fence = 0

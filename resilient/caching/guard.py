@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from resilient.caching.complaints import complain
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.events import Event, StoreFailed
-from resilient.ports import EntryStore, Runtime
+from resilient.ports import EntryStore, Job, Runtime
 from resilient.runtime.lift import Lifted
+from resilient.stores.complaints import complain
+from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
 
 T = TypeVar("T")
@@ -22,19 +23,22 @@ COMMAND_BUDGET = 0.05
 class Guard:
     """The store of one call. What takes too long or fails is recorded, and counts as nothing found or done.
 
-    The budget bounds the wait, never the work: a late write goes on behind the call.
+    The budget bounds the wait, never the work: a late write goes on behind the call. A store that keeps failing is not
+    asked at all for a while.
 
     Args:
         store: the store.
         runtime: how the call waits.
         record: told of each failure.
-        budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes.
+        budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes,
+            however the store is doing.
+        health: how the store is doing; None if it is asked all the same.
 
     Attributes:
         store: the store.
     """
 
-    __slots__ = ("_budget", "_memory", "_record", "_runtime", "_spent", "store", "unsure")
+    __slots__ = ("_budget", "_health", "_memory", "_record", "_runtime", "_spent", "store", "unsure")
 
     def __init__(
         self,
@@ -42,8 +46,10 @@ class Guard:
         runtime: Runtime,
         record: Callable[[Event], None],
         budget: float | None = COMMAND_BUDGET,
+        health: Health | None = None,
     ) -> None:
         self._budget = math.inf if budget is None else budget
+        self._health = None if budget is None else health
         self.store = store
         # Nobody waits for what this process remembers, and it does not fail.
         self._memory = store.store if isinstance(store, Lifted) and type(store.store) is MemoryStore else None
@@ -70,7 +76,7 @@ class Guard:
         return self._sound(await self.ask("get", lambda: self.store.get(key), None))
 
     async def get_patiently(self, key: str, seconds: float) -> Entry | None:
-        """As :meth:`get`, beyond the budget: for a call that has no other answer."""
+        """As :meth:`get`, beyond the budget and however the store is doing: for a call that has no other answer."""
         return self._sound(await self._wait("get", lambda: self.store.get(key), None, seconds))
 
     async def set(self, key: str, entry: Entry) -> bool:
@@ -98,20 +104,20 @@ class Guard:
         Raises:
             StoreUnavailableError: the store failed, or took too long.
         """
-        return await self._in_time(lambda: self.store.acquire(name, owner, ttl))
+        return await self._in_time(lambda: self.store.acquire(name, owner, ttl), self._health)
 
     async def renew(self, name: str, owner: str, ttl: float) -> bool:
-        """Renew a lease; raises as :meth:`acquire`."""
+        """Renew a lease, however the store is doing; raises as :meth:`acquire`."""
         return await self._in_time(lambda: self.store.renew(name, owner, ttl))
 
     async def release(self, name: str, owner: str) -> bool:
-        """Give a lease back; raises as :meth:`acquire`."""
+        """Give a lease back, however the store is doing; raises as :meth:`acquire`."""
         return await self._in_time(lambda: self.store.release(name, owner))
 
-    async def _in_time(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _in_time(self, job: Job[T], health: Health | None = None) -> T:
         began = self._runtime.clock.now()
         try:
-            return await self._runtime.within(self._budget, job)
+            return await self._answer(self._budget, job, health)
         except Exception as error:
             # What was waited for in vain is the store's time; waiting for the holder of a lease is not.
             self._spent += self._runtime.clock.now() - began
@@ -126,19 +132,19 @@ class Guard:
         """Record that what the store answered is of no use."""
         self._failed(operation, error.kind, None)
 
-    async def ask(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T) -> T:
+    async def ask(self, operation: str, job: Job[T], otherwise: T) -> T:
         """What ``job`` has of the store, ``otherwise`` if it fails or takes too long."""
         left = min(self._budget, 2 * self._budget - self._spent)
         if left <= 0:
             self.unsure = True
             return self._failed(operation, "timeout", otherwise)
-        return await self._wait(operation, job, otherwise, left)
+        return await self._wait(operation, job, otherwise, left, self._health)
 
-    async def _wait(self, operation: str, job: Callable[[], Coroutine[Any, Any, T]], otherwise: T, seconds: float) -> T:
+    async def _wait(self, operation: str, job: Job[T], otherwise: T, seconds: float, health: Health | None = None) -> T:
         clock = self._runtime.clock
         began = clock.now()
         try:
-            return await self._runtime.within(seconds, job)
+            return await self._answer(seconds, job, health)
         except TimeoutError:
             self.unsure = True
             return self._failed(operation, "timeout", otherwise)
@@ -153,11 +159,17 @@ class Guard:
         finally:
             self._spent += clock.now() - began
 
+    def _answer(self, seconds: float, job: Job[T], health: Health | None) -> Coroutine[Any, Any, T]:
+        if health is None:
+            return self._runtime.within(seconds, job)
+        return health.ask(self._runtime, seconds, job, self._record)
+
     def _sound(self, entry: Entry | None) -> Entry | None:
         """What the store gave, if it is an entry; one of a third party may give anything."""
         return entry if entry is None or isinstance(entry, Entry) else self._failed("get", "corrupt", None)
 
     def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str | None = None) -> T:
-        complain(self.store.name, operation, trouble or kind, self._runtime.clock.now())
+        if kind != "degraded":  # that was said when it began
+            complain(self.store.name, operation, trouble or kind, self._runtime.clock.now())
         self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind))
         return otherwise

@@ -12,6 +12,7 @@ from resilient.events import Event
 from resilient.locks import fork_safe_lock
 from resilient.ports import AsyncStore, Clock, Runtime, StorePair
 from resilient.runtime.lift import Lifted
+from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
 from resilient.stores.registry import open_store
 
@@ -31,6 +32,7 @@ class Mount:
         budget: seconds that a decorated call waits for one command, and half of those for all; None for as many as
             it takes.
         lifted: the blocking store, for code that both colours run.
+        health: how it is doing, as decorated calls see it; None for this process's memory, which does not fail.
     """
 
     pair: StorePair
@@ -38,8 +40,10 @@ class Mount:
     timeout: float = PATIENCE
     budget: float | None = COMMAND_BUDGET
     lifted: AsyncStore = field(init=False)
+    health: Health | None = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "health", None if self.is_memory else Health(self.pair.blocking.name))
         object.__setattr__(self, "lifted", Lifted(self.pair.blocking))
 
     @property

@@ -152,7 +152,7 @@ class ResponseCache:
         if reason is not None:
             return await _past(call, proceed, reason)
         budget = None if self.store_budget is None else float(self.store_budget)  # type: ignore[arg-type] # seconds
-        guard = Guard(call.store, call.runtime, call.record, budget)
+        guard = Guard(call.store, call.runtime, call.record, budget, call.store_health)
         secret = await guard.secret()
         if secret is None:
             return await _past(call, proceed, "store")
