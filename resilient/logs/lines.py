@@ -23,8 +23,10 @@ from resilient.events import (
     Rejected,
     Retried,
     RetryExhausted,
+    StoreDegraded,
     StoreEvicted,
     StoreFailed,
+    StoreRecovered,
     TimedOut,
 )
 from resilient.telemetry import Source
@@ -83,6 +85,8 @@ LINES: dict[type[Event], Line] = {
     CacheRefreshed: Line("cache", logging.DEBUG, "a value was made anew", _cached),
     BackgroundFailed: Line("cache", logging.WARNING, "a value could not be made anew; the old one is kept", _cached),
     StoreFailed: Line("store", logging.WARNING, "a store failed, and calls go on without it", _trouble),
+    StoreDegraded: Line("store", logging.WARNING, "a store is left alone for a while", _named("store")),
+    StoreRecovered: Line("store", logging.INFO, "a store is back", _named("store")),
     StoreEvicted: Line("store", logging.INFO, "a store dropped entries to make room", _named("store")),
     ConfigChanged: Line("config", logging.INFO, "the policies have changed", _named("file")),
 }

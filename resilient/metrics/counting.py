@@ -20,8 +20,10 @@ from resilient.events import (
     Rejected,
     Retried,
     RetryExhausted,
+    StoreDegraded,
     StoreEvicted,
     StoreFailed,
+    StoreRecovered,
 )
 from resilient.metrics import definitions as of
 from resilient.metrics.bounds import OTHER
@@ -65,6 +67,8 @@ class Counting:
             BackgroundFailed: self._background_failed,
             StoreFailed: self._store_failed,
             StoreEvicted: self._store_evicted,
+            StoreDegraded: self._store_degraded,
+            StoreRecovered: self._store_recovered,
         }
 
     def __call__(self, event: Event) -> Iterator[Count]:
@@ -138,6 +142,13 @@ class Counting:
 
     def _store_evicted(self, event: StoreEvicted) -> Iterator[Count]:
         yield of.EVICTIONS, (*self._name, event.store, "size"), event.entries
+
+    def _store_degraded(self, event: StoreDegraded) -> Iterator[Count]:
+        yield of.STORE_UP, (event.store,), 0
+
+    def _store_recovered(self, event: StoreRecovered) -> Iterator[Count]:
+        yield of.STORE_UP, (event.store,), 1
+        yield of.STORE_DEGRADED, (event.store,), event.seconds
 
 
 def _trigger(strategy: str) -> str:

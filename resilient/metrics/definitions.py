@@ -33,7 +33,7 @@ class Metric(Struct, frozen=True, eq=False):
     labels: tuple[str, ...]
     unit: Literal["", "seconds", "bytes"] = ""
     buckets: tuple[float, ...] = ()
-    merged: Literal["livemax", "livesum", "livemostrecent"] = "livemax"
+    merged: Literal["livemax", "livemin", "livesum", "livemostrecent"] = "livemax"
 
 
 def _counter(name: str, about: str, *labels: str) -> Metric:
@@ -69,6 +69,16 @@ STORE_DURATION = _seconds(
     "store_operation_duration", "How long commands took, failed ones included.", _STORE, "store", "op"
 )
 STORE_ERRORS = _counter("store_errors", "How often stores failed.", "store", "kind")
+STORE_UP = Metric(
+    "gauge",
+    "store_up",
+    "0 while a store that failed again and again is left alone, 1 once it is back.",
+    ("store",),
+    merged="livemin",
+)
+STORE_DEGRADED = Metric(
+    "counter", "store_degraded", "How long calls went on without a store, until it was back.", ("store",), "seconds"
+)
 BACKGROUND_FAILURES = _counter("background_failures", "Work in the background that failed.", "client", "kind")
 OVERFLOW = _counter("label_overflow", "How often a label's value was replaced by _other.", "label")
 BUILD_INFO = Metric("gauge", "build_info", "1 for the version of resilient that runs.", ("version",))

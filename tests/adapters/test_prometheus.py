@@ -37,8 +37,10 @@ from resilient.events import (
     Rejected,
     Retried,
     RetryExhausted,
+    StoreDegraded,
     StoreEvicted,
     StoreFailed,
+    StoreRecovered,
 )
 from resilient.metrics.definitions import STORE_DURATION
 from resilient.middlewares import BaseMiddleware
@@ -100,6 +102,8 @@ CACHE = {
     "resilient_cache_evictions": {"cache", "store", "reason"},
     "resilient_store_operation_duration_seconds": {"store", "op"},
     "resilient_store_errors": {"store", "kind"},
+    "resilient_store_up": {"store"},
+    "resilient_store_degraded_seconds": {"store"},
     "resilient_background_failures": {"client", "kind"},
 }
 CLIENT = {
@@ -140,6 +144,8 @@ EVERY_EVENT = [
     CacheStored(strategy="simple", ttl=4.0),
     BackgroundFailed(what="refresh", strategy="soft", error="OSError"),
     StoreFailed(store="disk", operation="get", kind="timeout"),
+    StoreDegraded(store="disk"),
+    StoreRecovered(store="disk", seconds=3.0),
     StoreEvicted(store="mem", entries=5),
 ]
 
