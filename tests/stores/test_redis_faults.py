@@ -13,8 +13,10 @@ from contextlib import suppress
 
 import pytest
 
+from resilient import Cache
 from resilient.entry import Entry
 from resilient.errors import StoreError, StoreUnavailableError
+from resilient.events import StoreFailed
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.patience import be_patient, patience_over
 from resilient.testing import FaultProxy
@@ -267,6 +269,22 @@ def test_a_thread_waits_as_long_as_its_caller_s_budget_says(own_server, opened):
         patience_over(token)
         server.resume()
     assert store.incr("n", 1, float("inf")) == 1
+
+
+def test_a_call_without_a_budget_waits_as_long_as_it_takes(own_server, opened):
+    """What was made is kept, though the server stood still meanwhile."""
+    server = own_server()
+    pair, heard = opened(server.url), []
+    cache = Cache(telemetry=[heard.append])
+    cache.setup(pair, store_budget=None)
+    function = cache(ttl="1h", key="k")(lambda: "made")
+    server.pause()
+    healer = threading.Timer(0.3, server.resume)
+    healer.start()
+    assert function() == "made"
+    healer.join()
+    assert cache.blocking.get("k") == "made"
+    assert [event for event in heard if isinstance(event, StoreFailed)] == []
 
 
 # --- callers who give up ------------------------------------------------------------------------------------------

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from resilient import Cache
 from resilient.entry import Entry, counted
+from resilient.stores.registry import open_store
 from tests.soaking import sizes
 
 WORKER = """
@@ -69,6 +73,60 @@ time.sleep(600)
     assert new > fence
     assert tries > 0
     assert store.release("job", "killed") is False
+
+
+@sizes(rounds=(50, 1000), processes=(4, 8))
+def test_no_lease_is_ever_held_twice(script, redis_url, found, rounds, processes):
+    """Short leases, holders who keep them for longer than they last, and processes that stand still meanwhile.
+
+    By the server's time: when a lease is taken, the one before it was given back or had ended. All fences rise.
+    """
+    hold = """
+import random, redis
+clock = redis.Redis.from_url(sys.argv[1])
+
+def now():
+    seconds, micros = clock.time()
+    return seconds + micros / 1e6
+
+owner, left = str(os.getpid()), int(sys.argv[2])
+while left:
+    before = now()
+    fence = store.acquire("job", owner, 0.1)
+    begins = now()
+    if fence is None:
+        time.sleep(random.uniform(0.001, 0.02))
+        continue
+    left -= 1
+    time.sleep(random.uniform(0.0, 0.2))
+    wrote = store.set("job", entry(b"%d" % fence, fence=fence))
+    ends = min(now(), before + 0.1)
+    store.release("job", owner)
+    print(fence, begins, ends, int(wrote), flush=True)
+clock.close()
+store.close()
+"""
+    holders = [started(script, hold, redis_url, rounds // processes) for _ in range(processes)]
+    for holder in holders:
+        go(holder)
+    stopped = 0
+    while any(holder.poll() is None for holder in holders):
+        running = [holder for holder in holders if holder.poll() is None]
+        victim = running[stopped % len(running)]
+        victim.send_signal(signal.SIGSTOP)
+        time.sleep(0.12)
+        victim.send_signal(signal.SIGCONT)
+        stopped += 1
+        time.sleep(0.05)
+    held = sorted(tuple(map(float, line.split())) for holder in holders for line in holder.stdout)
+    assert [holder.returncode for holder in holders] == [0] * processes
+    twice = sum(begins < ends for (_, _, ends, _), (_, begins, _, _) in itertools.pairwise(held))
+    refused = sum(not wrote for *_, wrote in held)
+    found.update(held=len(held), stopped=stopped, held_twice=twice, refused=refused)
+    assert len({fence for fence, *_ in held}) == len(held) == rounds // processes * processes
+    assert stopped > 2
+    assert refused > 0, "nobody was ever too late"
+    assert twice == 0
 
 
 @sizes(rounds=(50, 1000))
@@ -230,6 +288,172 @@ def test_tasks_of_two_loops_wait_for_one_lease(redis_url, opened):
     assert asyncio.run(take("bob")) is None
     assert pair.blocking.acquire("job", "eve", 60.0) is None
     assert pair.blocking.renew("job", "ann", 60.0) is True
+
+
+# --- caches -------------------------------------------------------------------------------------------------------
+
+LOCKED = """
+from resilient import Cache
+cache = Cache()
+cache.setup(sys.argv[1], store_budget=None, timeout="60s", socket_timeout="60s", socket_connect_timeout="60s")
+
+def note(what):
+    # One write at the end of a file is not torn apart by another one.
+    file = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, b"%s\\n" % str(what).encode())
+    os.close(file)
+"""
+
+TASKS = (
+    LOCKED
+    + """
+@cache.locked(ttl="1h", key="report:{number}")
+async def function(number):
+    note(number)
+    await asyncio.sleep(0.2)
+    return ["result", number]
+
+async def main():
+    for number in range(int(sys.argv[3])):
+        answers = await asyncio.gather(*(function(number) for _ in range(50)))
+        assert answers == [["result", number]] * 50
+    await cache.aclose()
+
+asyncio.run(main())
+store.close()
+"""
+)
+
+THREADS = (
+    LOCKED
+    + """
+from concurrent.futures import ThreadPoolExecutor
+
+@cache.locked(ttl="1h", key="report:{number}")
+def function(number):
+    note(number)
+    time.sleep(0.2)
+    return ["result", number]
+
+with ThreadPoolExecutor(50) as pool:
+    for number in range(int(sys.argv[3])):
+        assert list(pool.map(function, [number] * 50)) == [["result", number]] * 50
+cache.close()
+store.close()
+"""
+)
+
+
+@pytest.mark.parametrize("program", [TASKS, THREADS], ids=["tasks", "threads"])
+@sizes(rounds=(3, 20))
+def test_four_processes_on_a_cold_key_are_one_execution(script, redis_url, ends_well, tmp_path, program, rounds, found):
+    """Of fifty tasks or threads each: one of all executes, the others wait for its result."""
+    processes = [started(script, program, redis_url, tmp_path / "calls", rounds) for _ in range(4)]
+    for process in processes:
+        go(process)
+    for process in processes:
+        ends_well(process)
+    calls = [int(line) for line in (tmp_path / "calls").read_text().split()]
+    found.update(calls=4 * 50 * rounds, executions=len(calls))
+    assert sorted(calls) == list(range(rounds))
+
+
+@pytest.mark.slow
+def test_a_killed_holder_keeps_others_waiting_for_its_lease_only(script, redis_server, redis_url, ends_well, tmp_path):
+    """For what the server says that is left of five seconds, and not for the hour of the value."""
+    hold = """
+@cache.locked(ttl="1h", key="report")
+def function():
+    note("holder")
+    print("holds", flush=True)
+    time.sleep(3600)
+
+function()
+"""
+    follow = """
+@cache.locked(ttl="1h", key="report")
+async def function():
+    note("follower")
+    return "result"
+
+async def main():
+    print(await function())
+    await cache.aclose()
+
+asyncio.run(main())
+store.close()
+"""
+    holder = started(script, LOCKED + hold, redis_url, tmp_path / "calls")
+    go(holder)
+    assert holder.stdout.readline() == "holds\n"
+    holder.kill()
+    holder.wait()
+    (lease,) = redis_server.admin().keys("resilient:l*")
+    ends = float(redis_server.ask("HGET", lease, "ends"))
+    seconds, _ = redis_server.ask("TIME")
+    assert 0 < ends - seconds <= 6, "no longer than it lasts"
+    follower = started(script, LOCKED + follow, redis_url, tmp_path / "calls")
+    go(follower)
+    assert ends_well(follower) == "result\n"
+    assert (tmp_path / "calls").read_text().split() == ["holder", "follower"]
+
+
+@pytest.mark.parametrize("what", ["a value", "a lock"])
+@pytest.mark.parametrize("colour", ["tasks", "threads"])
+@pytest.mark.slow
+def test_waiting_costs_the_server_less_than_fifty_commands_a_second(redis_server, redis_url, what, colour):
+    """Of each who waits, what its scripts do included, as the server counts them; whoever holds it holds it for 3 s."""
+    waiters = 20
+    caches = [Cache() for _ in range(waiters)]
+    for cache in caches:
+        cache.setup(redis_url, store_budget=None, timeout="60s", socket_timeout="60s")
+    holder = open_store(redis_url, socket_timeout="60s").blocking
+    name = "~locked:report" if what == "a value" else "~lock:report"
+    made = []
+
+    def blocking(cache):
+        if what == "a lock":
+            with cache.lock("report"):
+                made.append(cache)
+            return
+        cache.locked(ttl="1h", key="report")(lambda: made.append(cache))()
+
+    async def waits(cache):
+        if what == "a lock":
+            async with cache.lock("report"):
+                made.append(cache)
+            return
+
+        @cache.locked(ttl="1h", key="report")
+        async def function():
+            made.append(cache)
+
+        await function()
+
+    async def all_wait():
+        await asyncio.gather(*map(waits, caches))
+        for cache in caches:
+            await cache.aclose()
+
+    assert holder.acquire(name, "somebody", 60.0) is not None
+    with ThreadPoolExecutor(waiters + 1) as pool:
+        if colour == "tasks":
+            done = [pool.submit(asyncio.run, all_wait())]
+        else:
+            done = [pool.submit(blocking, cache) for cache in caches]
+        time.sleep(1)
+        before, began = redis_server.admin().info("stats")["total_commands_processed"], time.monotonic()
+        time.sleep(3)
+        after, took = redis_server.admin().info("stats")["total_commands_processed"], time.monotonic() - began
+        assert made == []
+        assert holder.release(name, "somebody")
+        for each in done:
+            each.result()
+    holder.close()
+    for cache in caches:
+        cache.close()
+    assert len(made) == (waiters if what == "a lock" else 1)
+    assert waiters * took < after - before < 50 * waiters * took
 
 
 def _entry(body, fence):

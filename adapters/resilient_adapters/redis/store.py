@@ -22,6 +22,9 @@ INLINE_BYTES = 64 * 1024
 COMMAND_WAIT = 5.0
 """Seconds that a blocking command waits at most which is in no call's way."""
 
+LONGEST = 1e6
+"""Seconds that a blocking command waits where its caller waits for ever: more than a week, and no socket minds."""
+
 
 class RedisStore:
     """For threads.
@@ -109,7 +112,7 @@ class RedisStore:
         return self._run(steps, max(COMMAND_WAIT, self._commands.socket_timeout))
 
     def _run(self, steps: Steps[T], timeout: float) -> T:
-        ends = time.monotonic() + patience(timeout)
+        ends = time.monotonic() + min(patience(timeout), LONGEST)
         answer: Any = None
         while True:
             try:
