@@ -271,12 +271,14 @@ class StoreFailed(Event, frozen=True, kw_only=True):
         operation: what was asked of it.
         kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``; ``degraded`` if it was not asked,
             since it had failed again and again.
+        error: the name of the exception's class, if it is none of ours.
     """
 
     name: ClassVar[str] = "resilient.store.error"
     store: str
     operation: str
     kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
+    error: str = ""
 
 
 class StoreDegraded(Event, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ import resilient.httpx
 import resilient.testing.httpx
 import resilient_adapters.httpx2
 import resilient_adapters.httpx2.testing
+from resilient.logs.limit import Limit
 from resilient.testing import Simulation
 
 COLOURS = ("blocking", "async")
@@ -108,6 +109,12 @@ class World(Simulation):
     def do(self, caller):
         """Run one script to its end and give back what it returned."""
         return self.run([caller])[0]
+
+
+@pytest.fixture(autouse=True)
+def fresh_log(monkeypatch):
+    """Nothing was written into the log yet, so that nothing is kept back."""
+    monkeypatch.setattr("resilient.logs.logs._limit", Limit())
 
 
 @pytest.fixture(params=COLOURS)

@@ -11,7 +11,6 @@ from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableErro
 from resilient.events import Event, StoreFailed
 from resilient.ports import EntryStore, Job, Runtime
 from resilient.runtime.lift import Lifted
-from resilient.stores.complaints import complain
 from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
 
@@ -168,8 +167,6 @@ class Guard:
         """What the store gave, if it is an entry; one of a third party may give anything."""
         return entry if entry is None or isinstance(entry, Entry) else self._failed("get", "corrupt", None)
 
-    def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str | None = None) -> T:
-        if kind != "degraded":  # that was said when it began
-            complain(self.store.name, operation, trouble or kind, self._runtime.clock.now())
-        self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind))
+    def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str = "") -> T:
+        self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind, error=trouble))
         return otherwise

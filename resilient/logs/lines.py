@@ -39,13 +39,13 @@ class Line(NamedTuple):
         logger: by which logger, after ``resilient.``.
         level: how much it matters, as ``logging`` counts.
         text: what happened, always the same words.
-        of: what it happened to: a name that a user gave, or an origin.
+        of: what it happened to: a name that a user gave, or an origin; None if this one is not written.
     """
 
     logger: str
     level: int
     text: str
-    of: Callable[[Any, Source], str]
+    of: Callable[[Any, Source], str | None]
 
 
 def _route(_: Event, source: Source) -> str:
@@ -56,6 +56,10 @@ def _cached(event: Any, source: Source) -> str:
     return event.function or _route(event, source)
 
 
+def _not_made(event: BackgroundFailed, source: Source) -> str:
+    return f"{_cached(event, source)} ({event.error})"
+
+
 def _named(field: str) -> Callable[[Any, Source], str]:
     def name(event: Any, _: Source) -> str:
         found: str = getattr(event, field)
@@ -64,8 +68,10 @@ def _named(field: str) -> Callable[[Any, Source], str]:
     return name
 
 
-def _trouble(event: StoreFailed, _: Source) -> str:
-    return f"{event.store} to {event.operation} ({event.kind})"
+def _trouble(event: StoreFailed, _: Source) -> str | None:
+    if event.kind == "degraded":
+        return None  # that was said when it began
+    return f"{event.store} to {event.operation} ({event.error or event.kind})"
 
 
 LINES: dict[type[Event], Line] = {
@@ -83,7 +89,7 @@ LINES: dict[type[Event], Line] = {
     CacheLookup: Line("cache", logging.DEBUG, "a cache was asked", _cached),
     CacheStored: Line("cache", logging.DEBUG, "a value was made", _cached),
     CacheRefreshed: Line("cache", logging.DEBUG, "a value was made anew", _cached),
-    BackgroundFailed: Line("cache", logging.WARNING, "a value could not be made anew; the old one is kept", _cached),
+    BackgroundFailed: Line("cache", logging.WARNING, "a value could not be made anew; the old one is kept", _not_made),
     StoreFailed: Line("store", logging.WARNING, "a store failed, and calls go on without it", _trouble),
     StoreDegraded: Line("store", logging.WARNING, "a store is left alone for a while", _named("store")),
     StoreRecovered: Line("store", logging.INFO, "a store is back", _named("store")),

@@ -38,7 +38,8 @@ def write(event: Event, source: Source, mark: Callable[[], bytes] | None = None)
     line = _lines.get(type(event))
     if line is None or not (logger := _loggers[line.logger]).isEnabledFor(line.level):
         return
-    of = line.of(event, source)
+    if (of := line.of(event, source)) is None:
+        return
     suppressed = 0
     if line.level > logging.DEBUG:
         kept_back = _limit.kept_back((type(event), of), time.monotonic())

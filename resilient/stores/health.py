@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,10 +10,8 @@ from resilient.errors import StoreError, StoreUnavailableError
 from resilient.events import Event, StoreDegraded, StoreRecovered
 from resilient.mechanics.circuit import Change, Circuit, Refusal, Rule, Verdict
 from resilient.ports import Job, Runtime
-from resilient.stores.complaints import complain
 
 T = TypeVar("T")
-logger = logging.getLogger("resilient.store")
 
 RULE = Rule(failures=5, ratio=1.0, min_calls=5, window=1.0, open_for=1.0, max_open=1.0)
 """Five failures in a row, none of them about what was asked; then a second, less a little, between two probes."""
@@ -77,11 +74,9 @@ class Health:
 
     def _tell(self, change: Change, now: float, record: Callable[[Event], None]) -> None:
         if change.to == "closed":
-            logger.info("the store %r answers again", self.store)
             record(StoreRecovered(store=self.store, seconds=now - self._since))
         elif change.cause != "probe":
             self._since = now
-            complain(self.store, "answer", "left alone, and asked once a second whether it is back", now)
             record(StoreDegraded(store=self.store))
 
 

@@ -315,13 +315,10 @@ async def test_a_log_says_so_once_and_then_that_it_is_back(scene, caplog):
         await ward.call(decorated, "back")
     name = ward.sick.name
     assert [(record.levelname, record.getMessage()) for record in caplog.records if name in record.getMessage()] == [
-        ("WARNING", f"the store {name!r} failed to get: other; calls go on without it"),
-        (
-            "WARNING",
-            f"the store {name!r} failed to answer: left alone, and asked once a second whether it is back; "
-            "calls go on without it",
-        ),
-        ("INFO", f"the store {name!r} answers again"),
+        ("WARNING", f"a store failed, and calls go on without it: {name} to get (other)"),
+        ("WARNING", f"a store failed, and calls go on without it: {name} to set (other)"),
+        ("WARNING", f"a store is left alone for a while: {name}"),
+        ("INFO", f"a store is back: {name}"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
@@ -28,7 +29,7 @@ def messages(caplog):
     return [record.getMessage() for record in caplog.records if record.name == "resilient.store"]
 
 
-def test_a_store_that_fails_is_logged_at_once_and_then_now_and_then(caplog):
+def test_a_store_that_fails_is_logged_at_once_and_then_now_and_then(caplog, monkeypatch):
     """Without anybody who listens to events too; the key, which may hold somebody's name, is not in the log."""
     clock = FakeClock(now=1e6)
     broken = Broken(clock=clock)
@@ -43,14 +44,17 @@ def test_a_store_that_fails_is_logged_at_once_and_then_now_and_then(caplog):
     with caplog.at_level(logging.WARNING, "resilient.store"):
         assert [fetch("ann") for _ in range(5)] == ["ann"] * 5
         told = messages(caplog)
+        now = time.monotonic() + 11
+        monkeypatch.setattr("resilient.logs.logs.time.monotonic", lambda: now)
         clock.advance(11)
         fetch("ann")
         told_later = messages(caplog)[len(told) :]
     assert calls == ["ann"] * 6
-    assert told == ["the store 'broken' failed to get: OSError; calls go on without it"]
-    assert told_later == [
-        "the store 'broken' failed to get: OSError; calls go on without it (and 9 times since it was last told)"
+    assert told == [
+        "a store failed, and calls go on without it: broken to get (OSError)",
+        "a store failed, and calls go on without it: broken to set (OSError)",
     ]
+    assert told_later[0] == "a store failed, and calls go on without it: broken to get (OSError) (4 more of it since)"
     assert "ann" not in caplog.text
 
 

@@ -15,8 +15,7 @@ from resilient.logs.lines import LINES
 
 @pytest.fixture(autouse=True)
 def afresh(monkeypatch):
-    """Nothing was written yet, and levels are as they are shipped."""
-    monkeypatch.setattr(resilient.logs.logs, "_limit", Limit())
+    """Levels are as they are shipped."""
     monkeypatch.setattr(resilient.logs.logs, "_lines", dict(LINES))
 
 
