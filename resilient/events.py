@@ -318,6 +318,45 @@ class StoreEvicted(Event, frozen=True, kw_only=True):
     entries: int
 
 
+class ReplicaConnected(Event, frozen=True, kw_only=True):
+    """A server tells of changes, as was seen: from now on copies of its entries are served from this process's memory.
+
+    Attributes:
+        store: the store's name.
+    """
+
+    name: ClassVar[str] = "resilient.csc.connected"
+    store: str
+
+
+class ReplicaLost(Event, frozen=True, kw_only=True):
+    """A server tells of changes no longer: until it does again, nothing is served from this process's memory.
+
+    Attributes:
+        store: the store's name.
+        reason: whether the link was closed, or silent for too long.
+    """
+
+    name: ClassVar[str] = "resilient.csc.lost"
+    store: str
+    reason: Literal["closed", "silent"]
+
+
+class ReplicaFlushed(Event, frozen=True, kw_only=True):
+    """All copies in this process's memory were dropped at once.
+
+    Attributes:
+        store: the store's name.
+        reason: whether the link was lost, or the server has dropped everything itself.
+        entries: how many copies there were.
+    """
+
+    name: ClassVar[str] = "resilient.csc.flushed"
+    store: str
+    reason: Literal["lost", "server"]
+    entries: int
+
+
 class ConfigChanged(Event, frozen=True, kw_only=True):
     """A policy file that is watched has changed, and its policies apply from now on.
 

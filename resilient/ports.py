@@ -296,6 +296,26 @@ class AsyncStore(EntryStore, Protocol):
     async def close(self) -> None: ...
 
 
+class AtHand(Protocol):
+    """What of a store lies in this process's memory; to look there neither waits nor fails.
+
+    A store of either colour that has such a thing offers it as its attribute ``at_hand``, and calls look there first.
+    """
+
+    @property
+    def known_secret(self) -> bytes | None:
+        """The secret, if it lies there."""
+        ...
+
+    def get(self, key: str) -> Entry | None:
+        """The entry, if it lies there and has not expired; None says nothing of the store."""
+        ...
+
+    def empty(self) -> int:
+        """Let go of all of it, so that whoever asks next asks the store; how many entries there were."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a store keeps, and what it did not keep.
@@ -305,12 +325,14 @@ class Usage:
         size: bytes that they take.
         evicted: how many entries that had not expired it dropped to make room, in this process.
         refused: how many were too large to be kept, in this process.
+        copies: how many of them this process has in its memory as well.
     """
 
     entries: int
     size: int
     evicted: int = 0
     refused: int = 0
+    copies: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ class Core:
         clock: what tells the time, the machine's if not given.
 
     Attributes:
-        at_hand: gives an entry by its name without any ado; None unless all are kept in this process's memory, and
-            nothing stands between.
+        at_hand: gives an entry by its name without any ado, if it lies in this process's memory; None where none
+            does, or something stands between.
         disabled: the commands that are switched off, by the beginnings of keys.
         figures: counts what happened.
         forgotten: what was forgotten, so that nothing that was made before is kept.
@@ -151,8 +151,8 @@ class Core:
     def settle(self) -> None:
         """See whether entries are at hand: called after every change of the cache."""
         mount = self.mounts.only()
-        simple = mount is not None and mount.is_memory and not self.middlewares and not self.disabled
-        self.at_hand = mount.pair.blocking.get if mount is not None and simple and not self.sinks.listens else None
+        simple = not self.middlewares and not self.disabled and not self.sinks.listens
+        self.at_hand = mount.at_hand if mount is not None and simple else None
 
     def is_off(self, command: Command, key: str = "") -> bool:
         """Whether ``command`` is switched off for ``key``, here or everywhere."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.events import Event, StoreFailed
-from resilient.ports import EntryStore, Job, Runtime
+from resilient.ports import AtHand, EntryStore, Job, Runtime
 from resilient.runtime.lift import Lifted
 from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
@@ -37,7 +37,7 @@ class Guard:
         store: the store.
     """
 
-    __slots__ = ("_budget", "_health", "_memory", "_record", "_runtime", "_spent", "store", "unsure")
+    __slots__ = ("_at_hand", "_budget", "_health", "_memory", "_record", "_runtime", "_spent", "store", "unsure")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Guard:
         self.store = store
         # Nobody waits for what this process remembers, and it does not fail.
         self._memory = store.store if isinstance(store, Lifted) and type(store.store) is MemoryStore else None
+        self._at_hand: AtHand | None = getattr(store, "at_hand", None)
         self._runtime = runtime
         self._record = record
         self._spent = 0.0
@@ -62,6 +63,8 @@ class Guard:
         """The secret kept beside the entries, None if the store does not say."""
         if self._memory is not None:
             return self._memory.secret()
+        if self._at_hand is not None and (known := self._at_hand.known_secret) is not None:
+            return known
         secret = await self.ask("get", self.store.secret, None)
         # What a digest takes as its key, and too long to be guessed.
         if secret is not None and not (isinstance(secret, bytes) and 16 <= len(secret) <= 64):
@@ -72,6 +75,8 @@ class Guard:
         """The entry, None if there is none or the store does not say."""
         if self._memory is not None:
             return self._memory.get(key)
+        if self._at_hand is not None and (entry := self._at_hand.get(key)) is not None:
+            return entry
         return self._sound(await self.ask("get", lambda: self.store.get(key), None))
 
     async def get_patiently(self, key: str, seconds: float) -> Entry | None:

@@ -75,6 +75,9 @@ class Locking:
         store = Guard(mount.store(runtime), runtime, core.record, mount.timeout)
         lock = Lock(store, runtime, named(LOCK, self._key), self._ttl, self._timeout)
         lease = await lock.__aenter__()
+        if mount.near is not None:
+            # What others wrote while they held it may not have been heard of yet.
+            mount.near.empty()
         self._held.append(lock)
         return Hold(lease)
 

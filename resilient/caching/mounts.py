@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from resilient.caching.guard import COMMAND_BUDGET
+from resilient.entry import Entry
 from resilient.errors import ConfigurationError
 from resilient.events import Event
 from resilient.locks import fork_safe_lock
-from resilient.ports import AsyncStore, Clock, Runtime, StorePair
+from resilient.ports import AsyncStore, AtHand, Clock, Runtime, StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
@@ -50,6 +51,19 @@ class Mount:
     def is_memory(self) -> bool:
         """Whether it is this process's memory, which keeps nobody waiting."""
         return type(self.pair.blocking) is MemoryStore
+
+    @property
+    def at_hand(self) -> Callable[[str], Entry | None] | None:
+        """Gives what lies in this process's memory, None if nothing ever does."""
+        if self.is_memory:
+            return self.pair.blocking.get
+        return None if self.near is None else self.near.get
+
+    @property
+    def near(self) -> AtHand | None:
+        """What of another store lies in this process's memory, None if nothing ever does."""
+        near: AtHand | None = getattr(self.pair.blocking, "at_hand", None)
+        return near
 
     def store(self, runtime: Runtime) -> AsyncStore:
         """The store in the colour of ``runtime``."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from resilient.entry import Entry
-from resilient.ports import NO_ENTRIES, Store, Usage
+from resilient.ports import NO_ENTRIES, AtHand, Store, Usage
 
 
 class Lifted:
     """``store``, to be awaited by code that both colours run."""
 
-    __slots__ = ("name", "store")
+    __slots__ = ("at_hand", "name", "store")
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.name = store.name
+        self.at_hand: AtHand | None = getattr(store, "at_hand", None)
 
     async def secret(self) -> bytes:
         """The secret kept beside the entries."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -192,8 +193,8 @@ class MemoryStore:
         there = self._living(key, now, wall)
         return fence < max(self._leases.fence(key, now), there.fence if there is not None else 0)
 
-    def _put(self, key: str, entry: Entry, now: float, wall: float) -> int:
-        """Keep an entry in place of what was there; how many others were dropped to make room."""
+    def _put(self, key: str, entry: Entry, now: float, wall: float, longest: float = math.inf) -> int:
+        """Keep an entry in place of what was there, not above ``longest`` seconds; how many others made room for it."""
         self._drop(key)
         size = entry.size()
         if entry.tags:
@@ -203,7 +204,7 @@ class MemoryStore:
             return 0
         self._sweep(now, size)
         evicted = self._evict(size)
-        ends = now + max(0.0, entry.expires_at - wall)
+        ends = now + min(longest, max(0.0, entry.expires_at - wall))
         self._entries[key] = (entry, ends, size)
         self._bytes += size
         if entry.tags:

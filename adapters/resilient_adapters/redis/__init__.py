@@ -11,11 +11,13 @@ except ImportError as error:
 
 from resilient.errors import ConfigurationError
 from resilient.ports import Clock, StorePair
+from resilient.stores.memory import MAX_BYTES, MAX_ENTRIES
 from resilient.stores.parameters import Record, bytes_of, count_of, flag_of, span_of
 from resilient_adapters.records.codecs import codec_named
 from resilient_adapters.records.records import MAX_DECODED
 from resilient_adapters.redis.address import address_of
 from resilient_adapters.redis.commands import Commands
+from resilient_adapters.redis.copying import MAX_STALENESS, copying_of
 from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.store import AsyncRedisStore, RedisStore
 
@@ -47,6 +49,11 @@ def open_redis(
     ssl_check_hostname: object = True,
     compress: str | None = "gzip",
     max_decoded: object = MAX_DECODED,
+    client_side: object = False,
+    max_staleness: object = MAX_STALENESS,
+    local: object = None,
+    local_size: object = MAX_ENTRIES,
+    local_max_bytes: object = MAX_BYTES,
 ) -> StorePair:
     """The store at ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path/to/socket``.
 
@@ -77,6 +84,14 @@ def open_redis(
         ssl_check_hostname: whether its certificate has to name the host.
         compress: how bodies above 1 KiB are compressed: ``"gzip"``, ``"zstd"`` with the extra of that name, or None.
         max_decoded: bodies larger than this are neither written nor read.
+        client_side: whether copies of what was read are served from this process's memory, of whose changes the server
+            tells. Needs a server of version 6.2 or newer.
+        max_staleness: how long such a copy is served at most before the server is asked again. If the server cannot
+            be heard, none is served after three seconds.
+        local: for how long copies are served without asking and without being told: for so long this process may not
+            see what others have written or removed. Its own changes it sees at once.
+        local_size: how many copies there are at most, of either kind.
+        local_max_bytes: how much they take at most: bytes, or text such as ``"64MiB"``.
 
     Raises:
         ConfigurationError: an option is wrong; says why, and what is right.
@@ -115,6 +130,14 @@ def open_redis(
         sizes=(least, most),
         socket_timeout=span_of(socket_timeout, option="socket_timeout"),
         record=record,
+        copying=copying_of(
+            url,
+            client_side=client_side,
+            max_staleness=max_staleness,
+            local=local,
+            local_size=local_size,
+            local_max_bytes=local_max_bytes,
+        ),
     )
     return StorePair(blocking=RedisStore(commands), tasks=AsyncRedisStore(commands))
 

@@ -23,7 +23,7 @@ class Connection(Protocol):
     def can_read(self, timeout: float) -> bool: ...
     def pack_commands(self, commands: Sequence[Command]) -> list[bytes]: ...
     def send_packed_command(self, command: list[bytes]) -> None: ...
-    def read_response(self) -> Any: ...
+    def read_response(self, *, push_request: bool = False) -> Any: ...
     def update_current_socket_timeout(self, relaxed_timeout: float) -> None: ...
     def disconnect(self) -> None: ...
 
@@ -52,14 +52,17 @@ class Address:
     where: str
     options: Mapping[str, Any] = field(repr=False)
 
-    def connection(self, timeout: float) -> Connection:
-        """A connection for threads that is not open yet; ``timeout`` seconds bound each of its waits."""
+    def connection(self, timeout: float, *, protocol: int = 2) -> Connection:
+        """A connection for threads that is not open yet; ``timeout`` seconds bound each of its waits.
+
+        By the third version of the protocol a server may also say what nobody has asked for.
+        """
         kinds: dict[Kind, Any] = {
             "tcp": for_threads.Connection,
             "tls": for_threads.SSLConnection,
             "unix": for_threads.UnixDomainSocketConnection,
         }
-        return cast("Connection", kinds[self.kind](**self.options, socket_timeout=timeout))
+        return cast("Connection", kinds[self.kind](**{**self.options, "protocol": protocol}, socket_timeout=timeout))
 
     def connection_for_tasks(self) -> AsyncConnection:
         """The same for tasks. Its waits are bounded by their tasks: redis-py's own bound loses cancellations."""

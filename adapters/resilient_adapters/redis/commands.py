@@ -12,8 +12,12 @@ from resilient_adapters.records.life import Lives
 from resilient_adapters.redis.address import Address, AsyncConnection, Connection
 from resilient_adapters.redis.asking import Scripts
 from resilient_adapters.redis.changing import Changing
+from resilient_adapters.redis.copies import Copies
+from resilient_adapters.redis.copying import Copying
 from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.leases import Leases
+from resilient_adapters.redis.link import Link
+from resilient_adapters.redis.near import NearChanging, NearLeases, NearReading
 from resilient_adapters.redis.pool import Pool
 from resilient_adapters.redis.reading import Reading
 from resilient_adapters.redis.tasks import Tasks
@@ -35,8 +39,10 @@ class Commands:
         sizes: how many connections are kept, and how many there are at most; for all threads, and for each loop.
         socket_timeout: seconds that a blocking call waits at most for what it does on its way.
         record: hears what happens inside.
+        copying: on which terms copies are kept in memory; None for none.
 
     Attributes:
+        copies: those copies.
         reading: makes the steps that read.
         changing: makes the steps that change entries.
         leases: makes the steps for leases.
@@ -55,20 +61,45 @@ class Commands:
         sizes: tuple[int, int],
         socket_timeout: float,
         record: Record | None,
+        copying: Copying | None,
     ) -> None:
         scripts = Scripts(keys, Times(clock))
-        self.reading = Reading(keys, scripts, Lives(clock), max_decoded, record)
-        self.changing = Changing(keys, scripts, self.reading, clock, codec, max_decoded)
-        self.leases = Leases(keys, scripts)
+        lives = Lives(clock)
+        self.copies: Copies | None = None
+        self._link: Link | None = None
+        if copying is None:
+            self.reading = Reading(keys, scripts, lives, max_decoded, record)
+            self.changing = Changing(keys, scripts, self.reading, clock, codec, max_decoded)
+            self.leases = Leases(keys, scripts)
+        else:
+            self.copies = copies = copying.copies(clock)
+            if copying.is_told:
+                self._link = Link(address, keys, copies, clock.now, record)
+            self.reading = NearReading(copies, self._link, keys, scripts, lives, max_decoded, record)
+            self.changing = NearChanging(copies, keys, scripts, self.reading, clock, codec, max_decoded)
+            self.leases = NearLeases(copies, keys, scripts)
         self.socket_timeout = socket_timeout
         self.threads = Threads(address, lambda: Pool[Connection](*sizes))
         self.tasks = Tasks(address, lambda: Pool[AsyncConnection](*sizes))
         _made.add(self)
 
+    def renew(self) -> None:
+        """Start with nothing open and nothing in memory in a child process."""
+        self.threads.renew()
+        if self._link is not None:
+            self._link.renew()
+
+    def close_near(self) -> None:
+        """Let go of the copies, and hear of changes no longer."""
+        if self._link is not None:
+            self._link.close()
+        if self.copies is not None:
+            self.copies.close()
+
 
 def _after_fork_in_child() -> None:
     for commands in list(_made):
-        commands.threads.renew()
+        commands.renew()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -8,6 +8,7 @@
     SPACE:t{:TAG}       which entries have a tag
     SPACE:fence         the last fence that was given out
     SPACE:secret        the secret beside the entries
+    SPACE:c{:ID}        written for a moment to see that a link tells of changes
 
 What stands in braces decides where a Redis Cluster keeps a key, so all that belongs to one entry lies together. It is
 never empty, for then the braces would mean nothing.
@@ -43,6 +44,14 @@ class Keys:
     def tag(self, tag: str) -> bytes:
         return self._of("t", tag)
 
+    def canary(self, name: str) -> bytes:
+        return self._of("c", name)
+
+    @property
+    def told(self) -> tuple[bytes, ...]:
+        """How the names start of whose changes a link tells."""
+        return (*(f"{self.space}:{kind}{{:".encode() for kind in "etc"), self.secret)
+
     @property
     def fence(self) -> bytes:
         return f"{self.space}:fence".encode()
@@ -61,8 +70,12 @@ class Keys:
         return f"{self.space}:[et]{{:*}}".encode()
 
     def key_of(self, entry: bytes) -> str:
-        """The key of an entry's name."""
+        """The key of an entry's name; the tag of a group's."""
         return entry[len(self.space) + 4 : -1].decode(errors="replace")
+
+    def kind_of(self, name: bytes) -> str:
+        """Of which kind a name is: ``e`` for an entry, ``t`` for a tag."""
+        return chr(name[len(self.space) + 1])
 
     def _of(self, kind: str, name: str) -> bytes:
         return f"{self.space}:{kind}{{:{name}}}".encode()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from typing import Any, TypeVar
 
 from resilient.entry import Entry
-from resilient.ports import NO_ENTRIES, Usage
+from resilient.ports import NO_ENTRIES, AtHand, Usage
 from resilient.runtime.patience import patience
 from resilient_adapters.redis.commands import Commands
 from resilient_adapters.redis.reading import NAME
@@ -39,12 +39,14 @@ class RedisStore:
 
     Attributes:
         name: ``redis``, in events and metrics.
+        at_hand: what of it lies in this process's memory, None if nothing ever does.
     """
 
     name = NAME
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
+        self.at_hand: AtHand | None = commands.copies
 
     def secret(self) -> bytes:
         return self._hurry(self._commands.reading.secret())
@@ -102,6 +104,7 @@ class RedisStore:
         self._wait(self._commands.changing.clear())
 
     def close(self) -> None:
+        self._commands.close_near()
         self._commands.threads.close()
         self._commands.tasks.close_from_elsewhere()
 
@@ -133,12 +136,14 @@ class AsyncRedisStore:
 
     Attributes:
         name: ``redis``, in events and metrics.
+        at_hand: what of it lies in this process's memory, None if nothing ever does.
     """
 
     name = NAME
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
+        self.at_hand: AtHand | None = commands.copies
 
     async def secret(self) -> bytes:
         return await self._run(self._commands.reading.secret())
@@ -196,6 +201,7 @@ class AsyncRedisStore:
         await self._run(self._commands.changing.clear())
 
     async def close(self) -> None:
+        self._commands.close_near()
         self._commands.threads.close()
         await self._commands.tasks.close()
 
