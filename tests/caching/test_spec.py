@@ -28,15 +28,15 @@ from fastapi import Request
 
 import resilient
 from resilient import Cache, StoreUnavailableError
+from resilient.events import ReplicaConnected
 from resilient.middlewares import BaseMiddleware
 from resilient.ports import StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
+from tests.stores.servers import Server
 
 HERE = Path(__file__).parents[2].parent / "shared" / "seed.md"
 SPEC = Path(os.environ.get("RESILIENT_SPEC") or HERE)
-NEEDS_REPLICA = {"Client-Side Cache (Redis optimization)"}
-"""What this section shows needs a replica of Redis."""
 
 
 def blocks_of(text):
@@ -195,11 +195,6 @@ def placed(text, tmp_path):
 # --- all of them -------------------------------------------------------------------------------------------------
 
 
-def test_what_needs_a_replica_is_named():
-    """No other block does, and each of these does."""
-    assert {name for name, text in BLOCKS.items() if "client_side" in text} == NEEDS_REPLICA
-
-
 @pytest.fixture
 def in_real_time(monkeypatch, origin, logger):
     """What the blocks find where some of them use the disk, whose threads know no other time."""
@@ -208,7 +203,7 @@ def in_real_time(monkeypatch, origin, logger):
     return names_of(resilient.cache, origin, logger)
 
 
-@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in NEEDS_REPLICA])
+@pytest.mark.parametrize("name", BLOCKS)
 def test_a_block_runs(in_real_time, tmp_path, name):
     """By itself, in whatever was said before it."""
 
@@ -223,9 +218,8 @@ def test_all_blocks_run_one_after_the_other(in_real_time, tmp_path):
     """As a reader meets them, with one cache, and what they define works at the end."""
 
     async def main():
-        for name, text in BLOCKS.items():
-            if name not in NEEDS_REPLICA:
-                await run(placed(text, tmp_path), in_real_time)
+        for text in BLOCKS.values():
+            await run(placed(text, tmp_path), in_real_time)
         cache, get_items = in_real_time["cache"], in_real_time["get_items"]
         cache.setup("mem://")
         assert await get_items("books") == await get_items("books", page=1)
@@ -379,6 +373,37 @@ def test_what_is_on_the_disk_stays_there(tmp_path):
         await other.aclose()
 
     asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_local_copy_is_told_of_changes(tmp_path):
+    """A real server, of which only the address is another: reading asks nobody, and what another writes is seen."""
+    server = Server(tmp_path)
+    server.start()
+
+    async def main():
+        heard = []
+        cache, other = Cache(telemetry=[heard.append]), Cache(server.url)
+
+        async def asked():
+            assert await cache.get("k") == [1]
+            return server.admin().info("commandstats")["cmdstat_get"]["calls"]
+
+        await run(block("Client-Side").replace("redis://localhost:6379", server.url), {"cache": cache})
+        await other.set("k", [1])
+        while await asked() != await asked():
+            await asyncio.sleep(0.01)
+        assert any(isinstance(event, ReplicaConnected) for event in heard)
+        await other.set("k", [2])
+        while await cache.get("k") != [2]:
+            await asyncio.sleep(0.001)
+        await cache.aclose()
+        await other.aclose()
+
+    try:
+        asyncio.run(main())
+    finally:
+        server.stop()
 
 
 async def test_what_is_in_memory_is_lost_with_its_cache(scene, names, origin):

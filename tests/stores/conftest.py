@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import resilient
 import resilient_adapters
 from resilient.entry import Entry
+from resilient.events import ReplicaConnected
 from resilient.stores.registry import open_store
 from resilient.testing import FakeClock
 from tests.stores.servers import Server
@@ -118,10 +120,14 @@ def opened(events):
         pair.blocking.close()
 
 
-@pytest.fixture(params=["memory", "disk", "redis"])
+COPIES = {"redis, copies": "?client_side=true&max_staleness=500ms", "redis, copies untold": "?local=500ms"}
+"""Ways to keep copies in memory; some tests play with clocks that the server does not know, so not for long."""
+
+
+@pytest.fixture(params=["memory", "disk", "redis", *COPIES])
 def url(request, folder):
-    if request.param == "redis":
-        return request.getfixturevalue("redis_url")
+    if request.param.startswith("redis"):
+        return request.getfixturevalue("redis_url") + COPIES.get(request.param, "")
     return "mem://" if request.param == "memory" else f"disk://{folder}"
 
 
@@ -138,6 +144,11 @@ def events():
 @pytest.fixture
 def pair(url, options, clock, events):
     pair = open_store(url, clock=clock, record=events.append, **options)
+    if "client_side" in url:
+        pair.blocking.get("")
+        while not any(isinstance(event, ReplicaConnected) for event in events):
+            time.sleep(0.005)
+        events.clear()
     yield pair
     pair.blocking.close()
 

@@ -24,6 +24,7 @@ USER = "app"
 COMMANDS = (
     "get", "mget", "set", "scan", "unlink", "del", "getrange", "strlen", "incrby", "time", "eval", "evalsha",
     "hmget", "hset", "pttl", "persist", "pexpire", "zadd", "zcard", "zrange", "zrem", "zremrangebyscore", "zscore",
+    "client|tracking", "ping",
 )  # fmt: skip
 """What the store asks for; the page about Redis lists them."""
 

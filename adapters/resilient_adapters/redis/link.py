@@ -36,7 +36,7 @@ _CANARY_LIFE = 2000
 
 
 class Link:
-    """One connection, and one thread that listens there from the first command on until the store is closed.
+    """One connection, and one thread that listens there from the first reading on until the store is closed.
 
     The server tells of every change of an entry, a group or the secret (``CLIENT TRACKING`` of their prefixes). What
     was changed before it answers a PING was told before, so an answer is worth trust for the time until the next one
