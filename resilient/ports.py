@@ -299,7 +299,7 @@ class AsyncStore(EntryStore, Protocol):
 class AtHand(Protocol):
     """What of a store lies in this process's memory; to look there neither waits nor fails.
 
-    A store of either colour that has such a thing offers it as its attribute ``at_hand``, and calls look there first.
+    A store of either colour that has such a thing offers it as a property ``at_hand``, and calls look there first.
     """
 
     @property

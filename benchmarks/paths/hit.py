@@ -25,8 +25,8 @@ def measure(bench: Bench) -> list[Row]:
             origin = family.origin()
             send = family.our_transport(bench, colour, origin, policies=KEPT)
             call = partial(send, family.http.Request("GET", URL))
-            _fill(bench, colour, call)
-            found.append((f"{colour} {family.name}", origin, bench.add(colour, call, _is_hit), plain))
+            fill(bench, colour, call)
+            found.append((f"{colour} {family.name}", origin, bench.add(colour, call, is_hit), plain))
     bench.run()
     assert all(origin.sent == 1 for _, origin, _, _ in found), "the origin was asked again"
     return [
@@ -43,13 +43,14 @@ def measure(bench: Bench) -> list[Row]:
     ]
 
 
-def _fill(bench: Bench, colour: Colour, call: Callable[[], Any]) -> None:
+def fill(bench: Bench, colour: Colour, call: Callable[[], Any]) -> None:
     """A miss, whose answer is kept once its body has been read."""
     response = bench.once(colour, call)
     bench.once(colour, response.read if colour == "blocking" else response.aread)
 
 
-def _is_hit(response: Any) -> None:
+def is_hit(response: Any) -> None:
+    """The answer was kept, and is whole."""
     looked_up = response.extensions["resilient"].cache
     assert looked_up.result == "hit", looked_up
     assert (response.status_code, response.read()) == (200, BODY)

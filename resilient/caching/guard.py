@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
 from resilient.events import Event, StoreFailed
-from resilient.ports import AtHand, EntryStore, Job, Runtime
-from resilient.runtime.lift import Lifted
+from resilient.ports import EntryStore, Job, Runtime
+from resilient.runtime.lift import Lifted, at_hand
 from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
 
@@ -52,7 +52,7 @@ class Guard:
         self.store = store
         # Nobody waits for what this process remembers, and it does not fail.
         self._memory = store.store if isinstance(store, Lifted) and type(store.store) is MemoryStore else None
-        self._at_hand: AtHand | None = getattr(store, "at_hand", None)
+        self._at_hand = at_hand(store)
         self._runtime = runtime
         self._record = record
         self._spent = 0.0

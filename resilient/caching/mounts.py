@@ -12,7 +12,7 @@ from resilient.errors import ConfigurationError
 from resilient.events import Event
 from resilient.locks import fork_safe_lock
 from resilient.ports import AsyncStore, AtHand, Clock, Runtime, StorePair
-from resilient.runtime.lift import Lifted
+from resilient.runtime.lift import Lifted, at_hand
 from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
 from resilient.stores.registry import open_store
@@ -62,8 +62,7 @@ class Mount:
     @property
     def near(self) -> AtHand | None:
         """What of another store lies in this process's memory, None if nothing ever does."""
-        near: AtHand | None = getattr(self.pair.blocking, "at_hand", None)
-        return near
+        return at_hand(self.pair.blocking)
 
     def store(self, runtime: Runtime) -> AsyncStore:
         """The store in the colour of ``runtime``."""

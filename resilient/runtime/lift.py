@@ -8,6 +8,15 @@ from resilient.entry import Entry
 from resilient.ports import NO_ENTRIES, AtHand, Store, Usage
 
 
+def at_hand(store: object) -> AtHand | None:
+    """What of ``store`` lies in this process's memory, None if nothing ever does.
+
+    Only its class says so: a store that passes on to another one whatever it does not know is not to be passed by.
+    """
+    found: AtHand | None = getattr(store, "at_hand", None) if hasattr(type(store), "at_hand") else None
+    return found
+
+
 class Lifted:
     """``store``, to be awaited by code that both colours run."""
 
@@ -16,7 +25,7 @@ class Lifted:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.name = store.name
-        self.at_hand: AtHand | None = getattr(store, "at_hand", None)
+        self.at_hand = at_hand(store)
 
     async def secret(self) -> bytes:
         """The secret kept beside the entries."""

@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from resilient.entry import Entry
 from resilient.ports import Clock
@@ -14,6 +15,18 @@ from resilient.stores.memory import MemoryStore
 
 _REMEMBERED = 10_000
 """Names of which it is known when they were lost last."""
+
+
+class Mark(NamedTuple):
+    """When a reading began.
+
+    Attributes:
+        number: of the last loss before it; below zero if nothing is heard of losses.
+        at: the instant of the monotonic clock.
+    """
+
+    number: int
+    at: float
 
 
 class Copies(MemoryStore):
@@ -56,34 +69,35 @@ class Copies(MemoryStore):
         """Serve copies until that instant; those who read from now on may keep what they find."""
         self._trusted_until = until
 
-    def mark(self) -> int:
+    def mark(self) -> Mark:
         """What a reading takes before it begins, for :meth:`keep`."""
-        return self._number if self._now() < self._trusted_until else -1
+        now = self._now()
+        return Mark(self._number if now < self._trusted_until else -1, now)
 
-    def keep(self, key: str, entry: Entry, left: float, mark: int) -> None:
+    def keep(self, key: str, entry: Entry, left: float, mark: Mark) -> None:
         """Keep a copy of what was read, unless it may have changed since the reading took its ``mark``.
 
         Args:
             key: the stored key.
             entry: what was found there.
-            left: seconds for which the server will keep it.
+            left: seconds for which the server will keep it, by its own word.
             mark: of the reading.
         """
-        now, wall = self._now(), self._wall()
+        wall = self._wall()
         with self._lock:
-            if mark < self._emptied or self._lost_keys.last(key) > mark:
+            if mark.number < self._emptied or self._lost_keys.last(key) > mark.number:
                 return
             # What is heard of is a tag's stored name, which is seldom another.
-            if any(self._lost_tags.last(tag) > mark or stored_key(tag) != tag for tag in entry.tags):
+            if any(self._lost_tags.last(tag) > mark.number or stored_key(tag) != tag for tag in entry.tags):
                 return
-            self._put(key, entry, now, wall, min(left, self._longest))
+            # The server said what is left some time ago, but not before it was asked.
+            self._put(key, entry, mark.at, wall, min(left, self._longest))
 
-    def keep_secret(self, secret: bytes, mark: int) -> None:
+    def keep_secret(self, secret: bytes, mark: Mark) -> None:
         """Keep the secret, on the same terms."""
-        ends = self._now() + self._longest
         with self._lock:
-            if mark >= self._emptied:
-                self._known_secret = secret, ends
+            if mark.number >= self._emptied:
+                self._known_secret = secret, mark.at + self._longest
 
     def lose(self, keys: Collection[str], tags: Collection[str] = ()) -> None:
         """Drop copies by their stored keys and by tags, those under way too."""

@@ -11,7 +11,7 @@ from resilient.entry import Entry
 from resilient.ports import Usage
 from resilient.stores.keys import stored_key
 from resilient_adapters.redis.changing import Changing
-from resilient_adapters.redis.copies import Copies
+from resilient_adapters.redis.copies import Copies, Mark
 from resilient_adapters.redis.leases import Leases
 from resilient_adapters.redis.link import Link
 from resilient_adapters.redis.reading import Reading
@@ -70,12 +70,12 @@ class NearReading(Reading):
         usage = yield from super().usage(refused)
         return replace(usage, copies=self._copies.usage().entries)
 
-    def _mark(self) -> int:
+    def _mark(self) -> Mark:
         if self._link is not None:
             self._link.start()
         return self._copies.mark()
 
-    def _keep(self, key: str, entry: Entry | None, lives: Mapping[bytes, int], mark: int) -> None:
+    def _keep(self, key: str, entry: Entry | None, lives: Mapping[bytes, int], mark: Mark) -> None:
         life = lives.get(self._keys.entry(key), _GONE)
         if entry is not None and life != _GONE:
             self._copies.keep(key, entry, math.inf if life == _FOR_EVER else life / 1000, mark)

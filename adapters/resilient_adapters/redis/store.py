@@ -39,14 +39,17 @@ class RedisStore:
 
     Attributes:
         name: ``redis``, in events and metrics.
-        at_hand: what of it lies in this process's memory, None if nothing ever does.
     """
 
     name = NAME
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
-        self.at_hand: AtHand | None = commands.copies
+
+    @property
+    def at_hand(self) -> AtHand | None:
+        """Copies in this process's memory, None if there never are any."""
+        return self._commands.copies
 
     def secret(self) -> bytes:
         return self._hurry(self._commands.reading.secret())
@@ -136,14 +139,17 @@ class AsyncRedisStore:
 
     Attributes:
         name: ``redis``, in events and metrics.
-        at_hand: what of it lies in this process's memory, None if nothing ever does.
     """
 
     name = NAME
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
-        self.at_hand: AtHand | None = commands.copies
+
+    @property
+    def at_hand(self) -> AtHand | None:
+        """Copies in this process's memory, None if there never are any."""
+        return self._commands.copies
 
     async def secret(self) -> bytes:
         return await self._run(self._commands.reading.secret())
