@@ -16,7 +16,7 @@ from resilient_adapters.redis.copies import Copies
 from resilient_adapters.redis.copying import Copying
 from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.leases import Leases
-from resilient_adapters.redis.link import Link
+from resilient_adapters.redis.tracking import Tracking
 from resilient_adapters.redis.near import NearChanging, NearLeases, NearReading
 from resilient_adapters.redis.pool import Pool
 from resilient_adapters.redis.reading import Reading
@@ -66,7 +66,7 @@ class Commands:
         scripts = Scripts(keys, Times(clock))
         lives = Lives(clock)
         self.copies: Copies | None = None
-        self._link: Link | None = None
+        self._link: Tracking | None = None
         if copying is None:
             self.reading = Reading(keys, scripts, lives, max_decoded, record)
             self.changing = Changing(keys, scripts, self.reading, clock, codec, max_decoded)
@@ -74,7 +74,7 @@ class Commands:
         else:
             self.copies = copies = copying.copies(clock)
             if copying.is_told:
-                self._link = Link(address, keys, copies, clock.now, record)
+                self._link = Tracking(address, keys, copies, clock.now, record)
             self.reading = NearReading(copies, self._link, keys, scripts, lives, max_decoded, record)
             self.changing = NearChanging(copies, keys, scripts, self.reading, clock, codec, max_decoded)
             self.leases = NearLeases(copies, keys, scripts)

@@ -13,7 +13,7 @@ from resilient.stores.keys import stored_key
 from resilient_adapters.redis.changing import Changing
 from resilient_adapters.redis.copies import Copies, Mark
 from resilient_adapters.redis.leases import Leases
-from resilient_adapters.redis.link import Link
+from resilient_adapters.redis.tracking import Tracking
 from resilient_adapters.redis.reading import Reading
 from resilient_adapters.redis.steps import Aside, Steps
 
@@ -29,7 +29,7 @@ class NearReading(Reading):
         rest: as of :class:`Reading`.
     """
 
-    def __init__(self, copies: Copies, link: Link | None, *rest: Any) -> None:
+    def __init__(self, copies: Copies, link: Tracking | None, *rest: Any) -> None:
         super().__init__(*rest)
         self._copies = copies
         self._link = link

@@ -35,7 +35,7 @@ _CANARY_LIFE = 2000
 """Milliseconds."""
 
 
-class Link:
+class Tracking:
     """One connection, and one thread that listens there from the first reading on until the store is closed.
 
     The server tells of every change of an entry, a group or the secret (``CLIENT TRACKING`` of their prefixes). What
