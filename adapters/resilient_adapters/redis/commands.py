@@ -9,7 +9,7 @@ from resilient.ports import Clock
 from resilient.stores.parameters import Record
 from resilient_adapters.records.codecs import Codec
 from resilient_adapters.records.life import Lives
-from resilient_adapters.redis.address import Address, AsyncConnection, Connection
+from resilient_adapters.redis.address import Address, Connection
 from resilient_adapters.redis.asking import Scripts
 from resilient_adapters.redis.changing import Changing
 from resilient_adapters.redis.copies import Copies
@@ -80,7 +80,7 @@ class Commands:
             self.leases = NearLeases(copies, keys, scripts)
         self.socket_timeout = socket_timeout
         self.threads = Threads(address, lambda: Pool[Connection](*sizes))
-        self.tasks = Tasks(address, lambda: Pool[AsyncConnection](*sizes))
+        self.tasks = Tasks(address, sizes)
         _made.add(self)
 
     def renew(self) -> None:
