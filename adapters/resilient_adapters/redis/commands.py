@@ -9,15 +9,16 @@ from resilient.ports import Clock
 from resilient.stores.parameters import Record
 from resilient_adapters.records.codecs import Codec
 from resilient_adapters.records.life import Lives
-from resilient_adapters.redis.address import Address, Connection
+from resilient_adapters.redis.address import Address
 from resilient_adapters.redis.asking import Scripts
 from resilient_adapters.redis.changing import Changing
 from resilient_adapters.redis.copies import Copies
 from resilient_adapters.redis.copying import Copying
 from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.leases import Leases
-from resilient_adapters.redis.tracking import Tracking
+from resilient_adapters.redis.line import Line
 from resilient_adapters.redis.near import NearChanging, NearLeases, NearReading
+from resilient_adapters.redis.tracking import Tracking
 from resilient_adapters.redis.pool import Pool
 from resilient_adapters.redis.reading import Reading
 from resilient_adapters.redis.tasks import Tasks
@@ -79,7 +80,7 @@ class Commands:
             self.changing = NearChanging(copies, keys, scripts, self.reading, clock, codec, max_decoded)
             self.leases = NearLeases(copies, keys, scripts)
         self.socket_timeout = socket_timeout
-        self.threads = Threads(address, lambda: Pool[Connection](*sizes))
+        self.threads = Threads(address, lambda: Pool[Line](*sizes))
         self.tasks = Tasks(address, sizes)
         _made.add(self)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from copy import copy
 from typing import Any, Protocol
 
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from resilient.errors import StoreError, StoreUnavailableError
 from resilient_adapters.redis import pool
@@ -178,12 +178,9 @@ class Link(asyncio.Protocol):
     # --------------------------------------------------------------------------------------------------------------
 
     def _pass_on(self, answer: Any) -> None:
-        if isinstance(answer, RedisError):
-            if not isinstance(answer, ResponseError):
-                # It speaks of the connection, not of what was asked.
-                raise answer
-            # A replica was the master once. The next connection is looked up anew.
-            self._is_retired |= isinstance(answer, ReadOnlyError)
+        if isinstance(answer, ReadOnlyError):
+            # It leads to what was the master once. The next one is looked up anew.
+            self._is_retired = True
         if not self._unanswered:
             raise ValueError("the server answers what nobody has asked")
         asked = self._unanswered[0]

@@ -22,7 +22,7 @@ AGAIN = 1.0
 
 
 _STEPS = 3
-"""How often opening a connection may take as long as a step may: it is reached, once more if need be, and introduced."""
+"""As often as one step may take, so long may the whole: to reach the server, perhaps twice, and to be introduced."""
 
 
 class Links:
@@ -128,6 +128,7 @@ class Links:
         try:
             async with asyncio.timeout(_STEPS * self._address.options["socket_connect_timeout"]):
                 await connection.connect()
+            link = Link(connection, self.loop, self)
         except TimeoutError:
             await _leave(connection)
             self._failed(StoreUnavailableError("the server does not let anybody in", kind="timeout"))
@@ -138,7 +139,7 @@ class Links:
             await _leave(connection)
             raise
         else:
-            self._opened(Link(connection, self.loop, self))
+            self._opened(link)
 
     def _opened(self, link: Link) -> None:
         self._links.append(link)

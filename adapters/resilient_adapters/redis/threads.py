@@ -7,16 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from resilient.errors import StoreError, StoreUnavailableError
 from resilient_adapters.redis.address import Address, Connection
+from resilient_adapters.redis.line import Line
 from resilient_adapters.redis.pool import Pool, Waiter
 from resilient_adapters.redis.script import Command
 from resilient_adapters.redis.trouble import failure
-
-_LEAST = 0.001
-"""Seconds; a socket that may wait for less would not wait at all."""
 
 
 class Threads:
@@ -27,7 +25,7 @@ class Threads:
         pool: makes a pool.
     """
 
-    def __init__(self, address: Address, pool: Callable[[], Pool[Connection]]) -> None:
+    def __init__(self, address: Address, pool: Callable[[], Pool[Line]]) -> None:
         self._address = address
         self._make_pool = pool
         self.renew()
@@ -47,52 +45,52 @@ class Threads:
             StoreUnavailableError: the server did not answer, or not in time; the commands may be done all the same.
         """
         pool = self._pool
-        connection = self._borrowed(pool, ends)
+        line = self._borrowed(pool, ends)
         try:
-            answers = _exchange(connection, commands, ends)
+            answers = line.ask(commands, ends)
         except (RedisError, OSError, ValueError) as error:
-            self._drop(pool, connection)
+            self._drop(pool, line)
             raise failure(error) from None
         except BaseException:
-            self._drop(pool, connection)
+            self._drop(pool, line)
             raise
         if any(isinstance(answer, ReadOnlyError) for answer in answers):
             # It leads to what was the master once. The next one is looked up anew.
-            self._drop(pool, connection)
+            self._drop(pool, line)
         else:
-            _close(pool.give(connection))
+            _close(pool.give(line))
         return answers
 
     def close(self) -> None:
         """Close all connections; those in use once they are given back."""
         _close(self._pool.close())
 
-    def _borrowed(self, pool: Pool[Connection], ends: float) -> Connection:
+    def _borrowed(self, pool: Pool[Line], ends: float) -> Line:
         while True:
-            connection = self._taken(pool, ends)
-            if _is_fit(connection):
-                return connection
-            self._drop(pool, connection)
+            line = self._taken(pool, ends)
+            if line.is_fit():
+                return line
+            self._drop(pool, line)
 
-    def _taken(self, pool: Pool[Connection], ends: float) -> Connection:
+    def _taken(self, pool: Pool[Line], ends: float) -> Line:
         rung = threading.Event()
-        waiter: Waiter[Connection] = Waiter(rung.set)
-        connection, opens = pool.take(waiter)
-        if connection is not None:
-            return connection
+        waiter: Waiter[Line] = Waiter(rung.set)
+        line, opens = pool.take(waiter)
+        if line is not None:
+            return line
         try:
             if opens:
                 self._open(pool)
             rung.wait(max(0.0, ends - time.monotonic()))
         finally:
-            connection = pool.withdraw(waiter)
-        if connection is not None:
-            return connection
+            line = pool.withdraw(waiter)
+        if line is not None:
+            return line
         raise waiter.error or StoreUnavailableError(
             f"no connection to Redis at {self._address.where} was free in time", kind="timeout"
         )
 
-    def _open(self, pool: Pool[Connection]) -> None:
+    def _open(self, pool: Pool[Line]) -> None:
         """Open a connection in a thread of its own: it may take longer than anybody here can wait."""
         thread = threading.Thread(target=self._connect, args=(pool,), name="resilient-redis-opener", daemon=True)
         try:
@@ -100,46 +98,26 @@ class Threads:
         except RuntimeError as error:
             pool.failed(failure(error))
 
-    def _connect(self, pool: Pool[Connection]) -> None:
+    def _connect(self, pool: Pool[Line]) -> None:
         again = True
         while again:
             connection: Connection | None = None
             try:
                 connection = self._address.connection(_patience(self._address))
                 connection.connect()
+                line = Line(connection)
             except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the connection
                 if connection is not None:
                     connection.disconnect()
                 again = pool.failed(error if isinstance(error, StoreError) else failure(error))
             else:
-                _close(pool.opened(connection))
+                _close(pool.opened(line))
                 return
 
-    def _drop(self, pool: Pool[Connection], connection: Connection) -> None:
-        connection.disconnect()
+    def _drop(self, pool: Pool[Line], line: Line) -> None:
+        line.close()
         if pool.drop():
             self._open(pool)
-
-
-def _exchange(connection: Connection, commands: Sequence[Command], ends: float) -> list[Any]:
-    connection.update_current_socket_timeout(max(_LEAST, ends - time.monotonic()))
-    connection.send_packed_command(connection.pack_commands(commands))
-    answers: list[Any] = []
-    for _ in commands:
-        connection.update_current_socket_timeout(max(_LEAST, ends - time.monotonic()))
-        try:
-            answers.append(connection.read_response())
-        except ResponseError as error:
-            answers.append(error)
-    return answers
-
-
-def _is_fit(connection: Connection) -> bool:
-    """Whether the server has neither closed it nor said anything that nobody asked for."""
-    try:
-        return not connection.can_read(0)
-    except (RedisError, OSError):
-        return False
 
 
 def _patience(address: Address) -> float:
@@ -148,6 +126,6 @@ def _patience(address: Address) -> float:
     return patience
 
 
-def _close(connections: list[Connection]) -> None:
-    for connection in connections:
-        connection.disconnect()
+def _close(lines: list[Line]) -> None:
+    for line in lines:
+        line.close()

@@ -5,11 +5,11 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from redis.asyncio.connection import DefaultParser
-from redis.exceptions import InvalidResponse
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
 
 from resilient_adapters.redis.script import Command
 
@@ -20,6 +20,9 @@ _END = b"\r\n"
 _TEXT, _ERROR, _NUMBER, _BYTES, _ARRAY = b"+-:$*"
 _MORE = object()
 """In the place of an answer of which more is to come."""
+
+_error: Callable[[str], RedisError] = cast(Any, DefaultParser).parse_error
+"""The exception of redis-py for what a server says."""
 
 
 def packed(commands: Sequence[Command]) -> bytes:
@@ -46,7 +49,7 @@ class _Array:
 class Answers:
     """Takes what a server sends in pieces of any size, and gives each answer once it is whole.
 
-    An error that the server answers is an exception of redis-py, given like any other answer.
+    What the server refuses is an exception of redis-py, given like any other answer.
     """
 
     __slots__ = ("_arrays", "_earlier", "_held", "_needed", "_pieces")
@@ -71,8 +74,8 @@ class Answers:
         """The answers that end in this piece.
 
         Raises:
-            InvalidResponse: no server would say that.
-            ValueError: nor that.
+            RedisError: the server says that it has had enough of this connection, or what no server would say.
+            ValueError: no server would say that either.
         """
         self._pieces.append(piece)
         self._held += len(piece)
@@ -123,6 +126,10 @@ def _read(held: bytes, at: int, end: int) -> tuple[Any, int]:
     """The answer whose first line lies from ``at`` to ``end``, and where what follows it begins.
 
     If not all of it is held, there is no answer, but the place is right.
+
+    Raises:
+        RedisError: it speaks of the connection, or is none.
+        ValueError: it is none.
     """
     kind, said, following = held[at], held[at + 1 : end], end + 2
     if kind == _BYTES:
@@ -140,7 +147,10 @@ def _read(held: bytes, at: int, end: int) -> tuple[Any, int]:
     if kind == _TEXT:
         return said, following
     if kind == _ERROR:
-        return DefaultParser.parse_error(said.decode(errors="replace")), following
+        error = _error(said.decode(errors="replace"))
+        if not isinstance(error, ResponseError):
+            raise error
+        return error, following
     if kind == _ARRAY:
         length = int(said)
         return (None if length < 0 else _Array(length)), following
