@@ -83,6 +83,7 @@ class Link(asyncio.Protocol):
 
     Attributes:
         closed: ends once it is closed.
+        is_retired: whether nobody may ask here any more, since it is closed, or will be once all is answered.
     """
 
     def __init__(self, connection: AsyncConnection, loop: asyncio.AbstractEventLoop, home: Home) -> None:
@@ -99,8 +100,7 @@ class Link(asyncio.Protocol):
         """Bytes of what is still to be written."""
         self._is_choked = False
         """Whether much of what was written has not left yet."""
-        self._is_retired = False
-        """Whether nobody is to ask here any more."""
+        self.is_retired = False
         self._error: StoreError | None = None
         """Why it was closed from this side."""
         self._looks = 0
@@ -112,7 +112,7 @@ class Link(asyncio.Protocol):
 
     def has_room(self) -> bool:
         """Whether somebody may ask here, and will not wait behind what takes long."""
-        if self._is_retired:
+        if self.is_retired:
             return False
         return not self._unanswered or not (
             self._is_choked or self.is_doubted() or len(self._unanswered) >= MOST or self._answers.on_its_way > LARGE
@@ -140,7 +140,7 @@ class Link(asyncio.Protocol):
 
     def close(self, error: StoreError) -> None:
         """Close it at once; all who still wait hear of ``error``."""
-        self._is_retired = True
+        self.is_retired = True
         self._error = self._error or error
         self._transport.abort()
 
@@ -153,9 +153,12 @@ class Link(asyncio.Protocol):
                 self._pass_on(answer)
         except (RedisError, ValueError) as error:
             self.close(failure(error))
-        if self._is_retired and not self._unanswered:
+        if self.is_retired and not self._unanswered:
             self.close(StoreUnavailableError("the server takes no writes", kind="readonly"))
         self._home.serve(self)
+
+    def eof_received(self) -> None:
+        self.is_retired = True
 
     def pause_writing(self) -> None:
         self._is_choked = True
@@ -165,7 +168,7 @@ class Link(asyncio.Protocol):
         self._home.serve(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_retired = True
+        self.is_retired = True
         self._timer.cancel()
         lost = self._error or failure(exc or ConnectionError("the server has closed the connection"))
         fail(self._unanswered, lost)
@@ -180,7 +183,7 @@ class Link(asyncio.Protocol):
     def _pass_on(self, answer: Any) -> None:
         if isinstance(answer, ReadOnlyError):
             # It leads to what was the master once. The next one is looked up anew.
-            self._is_retired = True
+            self.is_retired = True
         if not self._unanswered:
             raise ValueError("the server answers what nobody has asked")
         asked = self._unanswered[0]

@@ -102,7 +102,7 @@ class Links:
                 link.give(asked)
 
     def is_spare(self) -> bool:
-        return len(self._links) > self._minsize
+        return sum(not link.is_retired for link in self._links) > self._minsize
 
     def lost(self, link: Link) -> None:
         self._links.remove(link)
