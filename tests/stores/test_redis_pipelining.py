@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -198,8 +199,8 @@ def test_loops_of_several_threads_share_a_store(redis_server, redis_url, opened)
 def test_connections_that_no_task_needs_are_closed_after_their_rest(
     redis_server, redis_url, opened, monkeypatch, minsize
 ):
-    """But for as many as are kept; the next command opens one."""
-    monkeypatch.setattr(pool, "REST", 0.05)
+    """But for as many as are kept, even if all have rested at the same moment; the next command opens one."""
+    monkeypatch.setattr(pool, "REST", 0.1)
     monkeypatch.setattr(link, "LOOK", 0.01)
     monkeypatch.setattr(link, "MOST", 1)
     pair = opened(redis_url, minsize=minsize, maxsize=3)
@@ -209,7 +210,10 @@ def test_connections_that_no_task_needs_are_closed_after_their_rest(
         while connections(redis_server) < 3:
             await asyncio.gather(*(pair.tasks.incr("n", 1, FOREVER) for _ in range(30)))
             turns += 1
-        await until(lambda: connections(redis_server) == minsize)
+        await asyncio.sleep(0.05)
+        time.sleep(0.2)
+        await until(lambda: connections(redis_server) <= minsize)
+        assert connections(redis_server) == minsize
         assert counted(await pair.tasks.get("n")) == 30 * turns
 
     asyncio.run(main())
@@ -440,6 +444,34 @@ def test_an_answer_that_nobody_asked_for_is_nobody_s(own_server, opened):
             assert len(gate.connections) == 2
 
         asyncio.run(main())
+
+
+def test_whoever_gives_up_leaves_nothing_to_be_kept(opened):
+    """Nor what was to be written; else many would fill the memory while a server lets nobody in."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        pair = opened(f"redis://:x@127.0.0.1:{deaf.getsockname()[1]}")
+
+        async def main():
+            tasks = [asyncio.create_task(pair.tasks.set("k", entry())) for _ in range(50)]
+            await asyncio.sleep(0.01)
+            assert kept() == 50
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            tasks.clear()
+            del task
+            # Until this one goes on waiting, it holds on to what has woken it, and that to their errors.
+            await asyncio.sleep(0)
+            assert kept() == 0
+            await pair.tasks.close()
+
+        asyncio.run(main())
+
+
+def kept():
+    """How many have not been let go who asked."""
+    gc.collect()
+    return sum(isinstance(each, link.Asked) for each in gc.get_objects())
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
