@@ -12,11 +12,11 @@ from typing import Any
 
 import redis
 
-from benchmarks.caches import VALUE, Function, is_value, ours
+from benchmarks.caches import ARGUMENT, VALUE, Function, is_value, ours
 from benchmarks.measure import COLOURS, Bench, Colour
 from benchmarks.origins import URL, families, is_answer
 from benchmarks.rows import Goal, Row, ratio_at_most
-from resilient import Policy, ResponseCache
+from resilient import Cache, Policy, ResponseCache
 
 SLICE = 0.02
 """Seconds; the time of the server and of the system between us and it counts too."""
@@ -26,14 +26,14 @@ MANY = 32
 
 
 def measure(bench: Bench) -> list[Row]:
-    """A hit in Redis, on the same machine: an answer by the client, and a decorated function, one call or 32 at once.
+    """A hit in Redis, on the same machine: an answer of the client, a plain get, and a decorated function.
 
-    The function stands beside a plain ``GET`` of 2 KB by redis-py, with its pool, that neither decodes, checks nor
-    bounds anything.
+    They stand beside a ``GET`` of 2 KB by redis-py, with its pool, which bounds, checks and decodes nothing. One call
+    after the other, and 32 at once, in threads or tasks.
     """
     bench.on_the_wire(SLICE)
     server = bench.own(_Server())
-    found = [*_clients(bench, server.url), *_functions(bench, server.url)]
+    found = [*_clients(bench, server.url), *_values(bench, server.url)]
     bench.run()
     return [
         Row(what=what, client=which, ours=ours_.micros, peer=name, theirs=peer.micros, unit="µs", goal=goal)
@@ -53,24 +53,26 @@ def _clients(bench: Bench, url: str) -> Found:
         hit = bench.add("async", partial(client.get, URL), _is_hit)
         if family.name == "httpx" and bench.wants("hishel"):
             peer = bench.add("async", partial(_with_hishel(bench, family, url).get, URL), is_answer)
-            found.append(("hit of the client", f"async {family.name}", hit, "hishel", peer, ratio_at_most(1 / 3)))
+            found.append(("hit of the client", f"async {family.name}", hit, "hishel", peer, ratio_at_most(0.33)))
         plain = bench.add("async", partial(_raw(bench, "async", url).get, "raw"), _is_raw)
         found.append(("hit of the client", f"async {family.name}", hit, "redis-py, a plain GET", plain, None))
     return found
 
 
-def _functions(bench: Bench, url: str) -> Found:
-    """Results that are kept, beside what redis-py alone needs to read as much."""
+def _values(bench: Bench, url: str) -> Found:
+    """Values that are kept, beside what redis-py alone needs to read as many bytes."""
     found: Found = []
+    cache = bench.own(Cache(url))
+    cache.blocking.set(ARGUMENT, VALUE)
     for colour in COLOURS:
+        get = partial(cache.get if colour == "async" else cache.blocking.get, ARGUMENT)
+        function = ours(bench, colour, Function(), url)
         for at_once in (1, MANY):
-            function = Function()
-            call = ours(bench, colour, function, url)
-            mine = bench.add(colour, call, is_value, at_once=at_once)
             plain = bench.add(colour, partial(_raw(bench, colour, url).get, "raw"), _is_raw, at_once=at_once)
             goal = ratio_at_most(0.5) if (colour, at_once) == ("async", MANY) else None
-            what = "hit of a decorated function in Redis"
-            found.append((what, f"{colour}, {at_once} at once", mine, "redis-py, a plain GET", plain, goal))
+            for what, call, wanted in (("get from Redis", get, goal), ("hit of a decorated function", function, None)):
+                mine = bench.add(colour, call, is_value, at_once=at_once)
+                found.append((what, f"{colour}, {at_once} at once", mine, "redis-py, a plain GET", plain, wanted))
     return found
 
 
