@@ -11,7 +11,7 @@ from typing import Any
 from resilient.errors import StoreUnavailableError
 from resilient_adapters.redis.address import Connection
 from resilient_adapters.redis.script import Command
-from resilient_adapters.redis.wire import Answers, packed
+from resilient_adapters.redis.wire import UNASKED, Answers, packed
 
 _LEAST = 0.001
 """Seconds; a socket that may wait for less would not wait at all."""
@@ -63,6 +63,8 @@ class Line:
                 answers += self._answers.take(self._received())
         except TimeoutError:
             raise StoreUnavailableError("Redis did not answer in time", kind="timeout") from None
+        if len(answers) > len(commands) or self._answers.on_its_way:
+            raise ValueError(UNASKED)
         return answers
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from resilient.errors import StoreError, StoreUnavailableError
 from resilient_adapters.redis import pool
 from resilient_adapters.redis.address import AsyncConnection
 from resilient_adapters.redis.trouble import failure
-from resilient_adapters.redis.wire import Answers
+from resilient_adapters.redis.wire import UNASKED, Answers
 
 MOST = 1000
 """Askers who wait on one connection."""
@@ -151,6 +151,8 @@ class Link(asyncio.Protocol):
         try:
             for answer in self._answers.take(data):
                 self._pass_on(answer)
+            if not self._unanswered and self._answers.on_its_way:
+                raise ValueError(UNASKED)
         except (RedisError, ValueError) as error:
             self.close(failure(error))
         if self.is_retired and not self._unanswered:
@@ -185,7 +187,7 @@ class Link(asyncio.Protocol):
             # It leads to what was the master once. The next one is looked up anew.
             self.is_retired = True
         if not self._unanswered:
-            raise ValueError("the server answers what nobody has asked")
+            raise ValueError(UNASKED)
         asked = self._unanswered[0]
         asked.answers.append(answer)
         if len(asked.answers) == asked.count:

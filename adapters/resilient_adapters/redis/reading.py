@@ -18,6 +18,7 @@ from resilient_adapters.records.records import ForeignRecordError
 from resilient_adapters.redis import values
 from resilient_adapters.redis.asking import Scripts, ask
 from resilient_adapters.redis.keys import Keys
+from resilient_adapters.redis.script import Command
 from resilient_adapters.redis.steps import Aside, Steps
 
 NAME = "redis"
@@ -88,13 +89,13 @@ class Reading:
         entries: list[Entry | CorruptEntryError | None] = yield Aside(partial(self._decoded, found), weight)
         # An entry whose group does not know it any more is gone: the group was removed, by us, or by a server that
         # needed the room.
-        places = [place for place, entry in enumerate(entries) if isinstance(entry, Entry) for _ in entry.tags]
-        questions = [
-            ("ZSCORE", self._keys.tag(stored_key(tag)), self._keys.entry(key))
-            for (key, _), entry in zip(found, entries, strict=True)
-            if isinstance(entry, Entry)
-            for tag in entry.tags
-        ]
+        places: list[int] = []
+        questions: list[Command] = []
+        for place, ((key, _), entry) in enumerate(zip(found, entries, strict=True)):
+            if isinstance(entry, Entry):
+                for tag in entry.tags:
+                    places.append(place)
+                    questions.append(("ZSCORE", self._keys.tag(stored_key(tag)), self._keys.entry(key)))
         if questions:
             scores = yield from ask(*questions)
             for place, score in zip(places, scores, strict=True):

@@ -21,6 +21,8 @@ _TEXT, _ERROR, _NUMBER, _BYTES, _ARRAY = b"+-:$*"
 _MORE = object()
 """In the place of an answer of which more is to come."""
 
+UNASKED = "the server answers what nobody has asked"
+
 _error: Callable[[str], RedisError] = cast(Any, DefaultParser).parse_error
 """The exception of redis-py for what a server says."""
 
@@ -67,8 +69,8 @@ class Answers:
 
     @property
     def on_its_way(self) -> int:
-        """Bytes of the answer that has begun, as far as it has said how many it has."""
-        return self._earlier + self._needed
+        """Bytes of the answer that has begun, as far as it has said how many it has; 0 between two answers."""
+        return self._earlier + self._needed - 1
 
     def take(self, piece: bytes) -> list[Any]:
         """The answers that end in this piece.
