@@ -44,12 +44,14 @@ format: $(DEV) ## put the code into its style
 twin: $(DEV) ## write the door to httpx2 from the one to httpx
 	$(BIN)/python tools/twin.py
 
-bench: $(BENCH) redis ## measure us against the newest peers and write the results; nothing else should run meanwhile
+bench: $(BENCH) ## measure us against the newest peers and write the results; nothing else should run meanwhile
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --upgrade-strategy eager \
 		--editable '.[bench]'
+	@tools/get-redis .venv-bench/bin/python .venv-bench/valkey
 	.venv-bench/bin/python -m benchmarks --update
 
-bench-quick: $(BENCH) redis ## the same with few rounds and nothing written, to see that it runs
+bench-quick: $(BENCH) ## the same with few rounds and nothing written, to see that it runs
+	@tools/get-redis .venv-bench/bin/python .venv-bench/valkey
 	.venv-bench/bin/python -m benchmarks --quick
 
 soak: $(DEV) redis ## run the soak tests whole, for half an hour, and write docs/soak.md

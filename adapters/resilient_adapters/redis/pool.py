@@ -1,4 +1,4 @@
-"""Which connections there are, who has one, and who waits for one; how it is waited is a matter of the colour."""
+"""Which connections there are, who has one, and who waits for one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Waiter(Generic[C]):
 
 
 class Pool(Generic[C]):
-    """The connections of one event loop, or of all threads. It opens and closes nothing itself.
+    """The connections of all threads, which borrow them. It opens and closes nothing itself, and waits for nothing.
 
     Args:
         minsize: connections that are kept however long nobody needs them.
