@@ -163,14 +163,15 @@ class FaultProxy(Listener):
                 if state.fault and state.pause:
                     self.injected[state.fault] += 1
                     await _pause(state)
-                writer.write(data[:size])
-                await writer.drain()
-                passed, data = len(data[:size]), data[size:]
+                piece, data = data[:size], data[size:]
+                # Counted first: whoever has got it finds it counted.
                 if answers:
-                    link.answered += passed
-                    self.answered += passed
+                    link.answered += len(piece)
+                    self.answered += len(piece)
                 else:
-                    self.asked += passed
+                    self.asked += len(piece)
+                writer.write(piece)
+                await writer.drain()
         writer.write_eof()
 
     async def _withhold(self, state: _State, size: int) -> None:
