@@ -254,7 +254,7 @@ class Stopped(Fault):
 class Loading(Fault):
     """It is killed, and reads what it had kept for a while."""
 
-    kinds = frozenset({"busy"})
+    kinds = frozenset({"busy", "other", "timeout"})  # where the machine is busy, few ask while it reads
     options = ("key-load-delay 1000", "loading-process-events-interval-bytes 1024")
 
     def begin(self):
