@@ -11,7 +11,7 @@ BENCH := .venv-bench/.ready
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo redis test test-fast check format twin bench bench-quick soak docs
+.PHONY: help demo redis test test-fast check format twin bench bench-quick soak conformance docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,11 @@ bench-quick: $(BENCH) ## the same with few rounds and nothing written, to see th
 
 soak: $(DEV) redis ## run the soak tests whole, for half an hour, and write docs/soak.md
 	$(BIN)/pytest -m soak -p tests.soaking
+
+conformance: $(BENCH) ## put us and the newest peers to the public suite of HTTP caches, and write docs/conformance.md
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --upgrade --upgrade-strategy eager \
+		--editable '.[bench]'
+	.venv-bench/bin/python -m tests.conformance
 
 docs: $(DEV) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict

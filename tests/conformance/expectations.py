@@ -85,7 +85,8 @@ POLICY: dict[str, bool] = {
     "head-410-update": False,
     # Whatever an unsafe request says has moved or was made is asked for anew.
     **_all(
-        *(f"invalidate-{method}-{where}" for method in ("POST", "PUT", "DELETE", "M-SEARCH") for where in ("location", "cl")),
+        *(f"invalidate-{method}-location" for method in ("POST", "PUT", "DELETE", "M-SEARCH")),
+        *(f"invalidate-{method}-cl" for method in ("POST", "PUT", "DELETE", "M-SEARCH")),
         answer=True,
     ),
     "other-date-update-expires-update": True,

@@ -45,7 +45,7 @@ class SuiteOrigin:
 
     def answer(self, method: str, target: str, headers: dict[str, str]) -> Sent | None:
         """The answer to a request; None hangs up."""
-        token = target.split("?")[0].split("/")[2]
+        token = target.partition("?")[0].split("/")[2]
         steps, received = self._steps[token], self._received[token]
         number = number_in(headers.get("req-num")) or len(received) + 1
         step, now = steps[number - 1], int(self._clock.wall() * 1000)

@@ -1,0 +1,54 @@
+"""``make conformance``: the public suite of HTTP caches over real sockets, with its own server.
+
+It puts all our clients to it, and others, and writes ``docs/conformance.md``. It fails if a client of ours misses the
+gate.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from . import package, page, suite
+from .clients import Contestant, ours, peers
+from .outcomes import Judged, judge, surprises
+from .wire import TOO_SLOW, results_of
+
+
+def main() -> int:
+    """The exit status."""
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    folder = package.fetched()
+    defined = package.definitions(folder)
+    if defined != suite.definitions():
+        suite.write(defined)
+        sys.exit(
+            "suite.json was not what the package defines. It is now: look at what has changed, and run this again."
+        )
+    found = {group: [(one, _outcomes(one, folder)) for one in every()] for group, every in GROUPS.items()}
+    page.write(found["ours"], found["peers"])
+    missed = [surprise for one, judged in found["ours"] for surprise in surprises(judged, one.may_fail)]
+    return 1 if missed else 0
+
+
+GROUPS = {"ours": ours, "peers": peers}
+
+
+def _outcomes(one: Contestant, folder: Path) -> list[Judged]:
+    """What each test comes to; shown as it is known."""
+    cases = suite.private_cases()
+    with tempfile.TemporaryDirectory() as files, package.serving(folder) as origin:
+        client = one.make(Path(files))
+        results, slowest = asyncio.run(results_of(client, cases, origin))
+    judged = judge(cases, results)
+    print(" | ".join([one.name, *page.cells(one, judged)]), flush=True)
+    if one in ours():
+        print(*surprises(judged, one.may_fail), sep="\n")
+    if slowest > TOO_SLOW:
+        print(f"Requests took up to {slowest:.1f} s: run it again when less else is running.")
+    return judged
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The page ``docs/conformance.md``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.provenance import provenance
+
+from .clients import Contestant
+from .expectations import MAY_FAIL, NEEDS_FAILOVER
+from .outcomes import Judged, score, surprises
+from .package import NAME, VERSION
+
+PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+PACKAGES = ("httpx", "httpx2", "hishel", "requests-cache")
+COLUMNS = ("client", "required", "optimal", "unexpected")
+Found = Sequence[tuple[Contestant, list[Judged]]]
+
+
+def cells(one: Contestant, judged: list[Judged]) -> list[str]:
+    """What came out for a client."""
+    return [score(judged, "required"), score(judged, "optimal"), str(len(surprises(judged, one.may_fail)))]
+
+
+def write(ours: Found, peers: Found) -> None:
+    """All of it."""
+    lines = [*EXPLAINED, "", f"Made by `make conformance`: {provenance(PACKAGES)}.", ""]
+    lines += [*_table(ours), "", "Others, over the same server, by the same rules:", "", *_table(peers)]
+    lines += ["", "## What a right cache may fail", "", _line(("test", "why")), _line(("---", "---"))]
+    lines += [_line((f"`{test}`", why)) for test, why in {**MAY_FAIL, **NEEDS_FAILOVER}.items()]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _table(found: Found) -> list[str]:
+    rows = [_line((one.name, *cells(one, judged))) for one, judged in found]
+    return [_line(COLUMNS), _line(["---"] * len(COLUMNS)), *rows]
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+EXPLAINED = f"""\
+# How it stands to the HTTP standard
+
+There is a public suite of tests for HTTP caches: [cache-tests.fyi](https://cache-tests.fyi/), on npm as `{NAME}`.
+Browsers and proxies are measured by it. `make conformance` puts our clients to version {VERSION} of it, as private
+caches, over real sockets and with the suite's own server. It needs Node.js, and a network the first time.
+
+A test is *required* if the standard demands it, and *optimal* if it makes a cache better. The rest only record what a
+cache does; for many of them we say what is right. *Unexpected* is whatever came out otherwise, less the tests below
+that a right cache may fail. It has to be 0 for every client of ours, or `make conformance` fails. `make test` puts all
+of them to the same tests, with a clock that moves at once.""".splitlines()
