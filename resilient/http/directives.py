@@ -177,7 +177,7 @@ def _response_control(text: str) -> ResponseControl:
     return ResponseControl(
         no_store="no-store" in given,
         no_cache=bool(names) and unqualified,
-        no_cache_fields=frozenset().union(*names),
+        no_cache_fields=frozenset[str]().union(*names),
         must_revalidate="must-revalidate" in given,
         must_understand="must-understand" in given,
         public="public" in given,

@@ -56,7 +56,7 @@ def _bytes(first: str, last: str, length: int) -> range | None:
         return None
     else:
         found = range(begins, length if ends is None else min(ends + 1, length))
-    return found if len(found) else None
+    return found or None
 
 
 def _holds(request: Fields, answer: Answer) -> bool:

@@ -36,8 +36,8 @@ def conditions(request: Fields, variants: Sequence[Answer], chosen: Answer | Non
     """
     own = tuple([line for line in request.raw if line[0] in CONDITIONS])
     wanted = request.get("if-none-match")
-    if wanted is not None and not parse_etags(wanted):
-        return own  # a star, or what cannot be joined with anything
+    if _stands_alone(wanted):
+        return own
     nominated = _tags(variants, chosen)
     since = b"" if chosen is None or chosen.last_modified is None else _value(chosen, b"last-modified")
     if not nominated and not (since and wanted is None):
@@ -68,7 +68,7 @@ def freshened(
         same = tuple([variant for variant in latest if tag is not None and tag.weakly(variant.etag)][:1])
     if same:
         return same
-    if is_for_caller(request, not_modified) or chosen is None or not chosen.has_validator:
+    if chosen is None or not chosen.has_validator or _stands_alone(request.get("if-none-match")):
         return ()
     changed_at = parse_date(not_modified.get("last-modified"))
     if tag is None and changed_at is not None:
@@ -79,13 +79,16 @@ def freshened(
     return (chosen,) if alone else ()
 
 
-def is_for_caller(request: Fields, not_modified: Fields) -> bool:
-    """Whether a 304 that freshens nothing answers the caller's own condition (RFC 9111 section 4.3.2)."""
-    wanted = request.get("if-none-match")
-    if wanted is None:
-        return "if-modified-since" in request and "etag" not in not_modified
+def is_for_caller(request: Fields, variants: Sequence[Answer], chosen: Answer | None, not_modified: Fields) -> bool:
+    """Whether a 304 that freshens nothing answers the caller's own condition (RFC 9111 section 4.3.2).
+
+    If it does not, the origin has to be asked without conditions. Arguments as for :func:`freshened`.
+    """
+    own = tuple([line for line in request.raw if line[0] in CONDITIONS])
+    if own == conditions(request, variants, chosen):
+        return bool(own)  # nothing of ours was sent
     tag = parse_etag(not_modified.get("etag"))
-    return is_star(wanted) or (tag is not None and any(tag.weakly(one) for one in parse_etags(wanted)))
+    return tag is not None and any(map(tag.weakly, parse_etags(request.get("if-none-match") or "")))
 
 
 def merged(stored: Raw, update: Fields, control: ResponseControl, received_at: float) -> Raw:
@@ -99,7 +102,9 @@ def merged(stored: Raw, update: Fields, control: ResponseControl, received_at: f
     """
     news = tuple([line for line in kept(update, control, received_at) if line[0] not in _STAYS])
     # An age that was true of the first message is not of this one.
-    gone = {name for name, _ in news} | {b"age"} | {name.encode("latin-1") for name in control.no_cache_fields}
+    gone = (
+        {name for name, _ in news} | {b"age"} | {name.encode("latin-1", "replace") for name in control.no_cache_fields}
+    )
     return (*[line for line in stored if line[0] not in gone], *news)
 
 
@@ -127,6 +132,11 @@ def agrees(answer: Answer, head: Fields) -> bool:
         head.get(name) is None or head.get(name) == answer.fields.get(name)
         for name in ("etag", "last-modified", "content-length")
     )
+
+
+def _stands_alone(wanted: str | None) -> bool:
+    """Whether a caller's If-None-Match is a star, or nothing that can be joined with tags."""
+    return wanted is not None and not parse_etags(wanted)
 
 
 def _tags(variants: Sequence[Answer], chosen: Answer | None) -> list[bytes]:
