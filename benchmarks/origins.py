@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import cache, partial
 from itertools import chain, repeat
 from types import ModuleType
@@ -11,6 +12,7 @@ from typing import Any
 
 from benchmarks.measure import Bench, Colour, Contestant
 
+Fields = list[tuple[bytes, bytes]]
 URL = "http://origin.test/things/7"
 BODY = b"x" * 2048
 FIELDS = [
@@ -19,6 +21,8 @@ FIELDS = [
     (b"content-type", b"application/octet-stream"),
     (b"content-length", b"%d" % len(BODY)),
 ]
+FRESH = [(b"date", formatdate(usegmt=True).encode()), *FIELDS[1:], (b"cache-control", b"max-age=31536000")]
+"""Of an answer that every cache may keep."""
 _DOORS = {"httpx": "resilient.httpx", "httpx2": "resilient_adapters.httpx2"}
 
 
@@ -49,9 +53,9 @@ class Family:
             return bench.own(self.door.ResilientTransport(transport, **options)).handle_request
         return bench.own(self.door.AsyncResilientTransport(transport, **options)).handle_async_request
 
-    def origin(self, *statuses: int) -> Any:
+    def origin(self, *statuses: int, fields: Fields = FIELDS) -> Any:
         """A transport that answers with each of ``statuses`` in turn and then for ever with the last."""
-        return _answering(self.http)(statuses or (200,))
+        return _answering(self.http)(statuses or (200,), fields)
 
 
 def families() -> list[Family]:
@@ -69,17 +73,18 @@ def _present() -> list[str]:
 
 
 @cache
-def _answering(http: Any) -> Callable[[tuple[int, ...]], Any]:
+def _answering(http: Any) -> Callable[[tuple[int, ...], Fields], Any]:
     """Transports of ``http``, for both colours. As a network's, their answers have a body that is still to be read."""
 
     class Answering(http.BaseTransport, http.AsyncBaseTransport):
-        def __init__(self, statuses: tuple[int, ...]) -> None:
+        def __init__(self, statuses: tuple[int, ...], fields: Fields) -> None:
             self.sent = 0
+            self._fields = fields
             self._statuses = chain(statuses, repeat(statuses[-1]))
 
         def handle_request(self, request: Any) -> Any:
             self.sent += 1
-            return http.Response(next(self._statuses), headers=FIELDS, stream=http.ByteStream(BODY))
+            return http.Response(next(self._statuses), headers=self._fields, stream=http.ByteStream(BODY))
 
         async def handle_async_request(self, request: Any) -> Any:
             return self.handle_request(request)

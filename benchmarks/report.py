@@ -13,7 +13,7 @@ HOME = Path(__file__).parent
 PAGE, PLOT = HOME / "results.md", HOME / "results.png"
 PACKAGES = (
     "httpx", "httpx2", "tenacity", "stamina", "httpx-retries", "cashews", "aiocache", "cachebox", "cachetools",
-    "dogpile.cache", "diskcache", "hishel", "redis",
+    "dogpile.cache", "diskcache", "hishel", "requests-cache", "redis",
 )  # fmt: skip
 
 

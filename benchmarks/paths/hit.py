@@ -5,24 +5,25 @@ from functools import partial
 from typing import Any
 
 from benchmarks.measure import COLOURS, Bench, Colour
-from benchmarks.origins import BODY, URL, families, plain_get
+from benchmarks.origins import BODY, FRESH, URL, families, plain_get
 from benchmarks.rows import Row, ratio_at_most
 from resilient import Policy, ResponseCache
 
-KEPT = Policy(cache=ResponseCache(ttl="1h"))
+KEPT = Policy(cache=ResponseCache())
 
 
 def measure(bench: Bench) -> list[Row]:
     """A hit in memory of our transport, called directly, beside a plain ``AsyncClient.get``.
 
-    Both over a transport that does nothing, with 2 KB of body. All other stages are on, as by default. As from any
+    Both over a transport that does nothing, with 2 KB of body; what is kept is fresh by its own word. All other stages
+    are on, as by default. As from any
     transport, the hit's body is ready, and not read yet; that of the plain call has been read by the client.
     """
     found = []
     for family in families():
         plain = plain_get(bench, family, "async")
         for colour in COLOURS:
-            origin = family.origin()
+            origin = family.origin(fields=FRESH)
             send = family.our_transport(bench, colour, origin, policies=KEPT)
             call = partial(send, family.http.Request("GET", URL))
             fill(bench, colour, call)
