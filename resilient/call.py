@@ -41,6 +41,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
         store_health: how that store is doing; None if it is asked in any case.
         record_to: where events go beside the journey, None if nowhere.
         options: what the caller asked for this request.
+        client: the client's name.
         streamed: whether the caller reads the body itself, after the call.
         deadline: the instant at which the whole call must be over.
         attempt: the number of the attempt under way, from 1.
@@ -60,6 +61,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
     store_health: Health | None = None
     record_to: Callable[[Event], None] | None = None
     options: Options = NO_OPTIONS
+    client: str = "default"
     streamed: bool = False
     deadline: float = INFINITE
     attempt: int = 1

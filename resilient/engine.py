@@ -152,6 +152,7 @@ class Engine:
             store_health=None if self.cache is None else self.cache.health,
             record_to=self.sinks.of(journey.route),
             options=options,
+            client=self.name,
             streamed=trip.streamed,
             deadline=min(deadline, ambient_deadline()),
             trace=trip.trace,

@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from resilient.outcome import Failure, Outcome
 
-CacheResult = Literal["hit", "stale", "miss", "bypass", "collapsed", "error"]
+CacheResult = Literal["hit", "stale", "revalidated", "miss", "bypass", "collapsed", "error"]
+Forwarded = Literal["bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"]
+"""Why a cache asked the origin (RFC 9211 section 2.2)."""
 RetryStop = Literal["limit", "budget", "deadline", "not_idempotent", "body_not_replayable", "retry_after"]
 
 
@@ -198,9 +200,12 @@ class CacheLookup(Event, frozen=True, kw_only=True):
         result: what it said.
         strategy: the strategy that asked, ``none`` where there was none.
         function: the qualified name of the decorated function, empty for a response and for a command.
-        age: seconds since the entry was stored, None without an entry.
+        age: seconds since the entry was stored, and for a response since the origin made it; None without an entry.
         ttl: seconds that it stays fresh, negative once stale, None without an entry.
         detail: a word on why, one of a fixed set.
+        fwd: of a response: why the origin was asked, None if it was not.
+        fwd_status: the status that the origin answered with, where the caller got another one.
+        stored: of a response: whether the origin's answer is kept. What is streamed is not kept yet.
     """
 
     name: ClassVar[str] = "resilient.cache.lookup"
@@ -210,6 +215,9 @@ class CacheLookup(Event, frozen=True, kw_only=True):
     age: float | None = None
     ttl: float | None = None
     detail: str | None = None
+    fwd: Forwarded | None = None
+    fwd_status: int | None = None
+    stored: bool = False
 
 
 class CacheStored(Event, frozen=True, kw_only=True):

@@ -158,7 +158,7 @@ def describe(event: Event) -> str:
     return f"{event.name.removeprefix('resilient.')}: {given}"
 
 
-_SERVED = ("hit", "stale", "collapsed")
+_SERVED = ("hit", "stale", "revalidated", "collapsed")
 _FAILURES = {
     Failure.UNSENT: "no connection, nothing was sent",
     Failure.POOL: "no free connection, nothing was sent",
@@ -189,6 +189,7 @@ _CAUSES = {
 _LOOKUPS: dict[CacheResult, str] = {
     "hit": "fresh answer served",
     "stale": "stale answer served",
+    "revalidated": "kept answer confirmed by the origin",
     "miss": "the origin's own answer",
     "bypass": "passed by",
     "collapsed": "shared with a call under way",

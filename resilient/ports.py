@@ -274,15 +274,9 @@ class EntryStore(LeaseStore, Protocol):
     def name(self) -> str: ...
     async def secret(self) -> bytes: ...
     async def get(self, key: str) -> Entry | None: ...
+    async def get_many(self, keys: Sequence[str]) -> list[Entry | None]: ...
     async def set(self, key: str, entry: Entry) -> bool: ...
     async def delete(self, *keys: str) -> int: ...
-    async def incr(self, key: str, by: int, expires_at: float) -> int: ...
-
-
-class AsyncStore(EntryStore, Protocol):
-    """The same as :class:`Store` for tasks. Safe to call from many event loops."""
-
-    async def get_many(self, keys: Sequence[str]) -> list[Entry | None]: ...
     async def commit(
         self,
         changes: Mapping[str, Entry | None],
@@ -290,6 +284,12 @@ class AsyncStore(EntryStore, Protocol):
         expected: Mapping[str, Entry | None] = NO_ENTRIES,
         tags: Collection[str] = (),
     ) -> int: ...
+    async def incr(self, key: str, by: int, expires_at: float) -> int: ...
+
+
+class AsyncStore(EntryStore, Protocol):
+    """The same as :class:`Store` for tasks. Safe to call from many event loops."""
+
     def scan(self, prefix: str = "") -> AsyncIterator[str]: ...
     async def usage(self) -> Usage: ...
     async def clear(self) -> None: ...
@@ -358,6 +358,7 @@ class HttpLibrary:
         natives: our call errors as its own kind of errors.
         response: makes an answer of a status, header fields and a raw body.
         again: the same request with other extensions, and with these header fields in place of its own.
+        with_fields: the same request with exactly these header fields.
         elsewhere: a GET of the request for another address, without its body and, at another origin, without
             its credentials.
         rewind: makes a request's body ready to be sent again; False if that cannot be.
@@ -370,6 +371,7 @@ class HttpLibrary:
     natives: Mapping[type[CallError], type[CallError]]
     response: Callable[[int, Sequence[tuple[bytes, bytes]], bytes], Response]
     again: Callable[[Any, Mapping[str, Any], Mapping[str, str]], Request]
+    with_fields: Callable[[Any, Sequence[tuple[bytes, bytes]]], Request]
     elsewhere: Callable[[Any, str], Request]
     rewind: Callable[[Any], bool]
     body: Callable[[Any], Body]

@@ -14,7 +14,7 @@ class Stats:
     """What a cache did in this process since it was made.
 
     Attributes:
-        calls: how many decorated calls ended how: ``hit``, ``stale``, ``miss``, ``collapsed``, ``bypass``.
+        calls: how many decorated calls ended how: ``hit``, ``stale``, ``revalidated``, ``miss``, ``collapsed``, ``bypass``.
         by_strategy: the same by strategy.
         stored: how many values were written.
         not_stored: how many were made but not written, by the reason.
@@ -38,7 +38,7 @@ class Stats:
     @property
     def hit_ratio(self) -> float:
         """The share of calls that were answered from the cache, stale answers included; 0 without a call."""
-        answered = sum(self.calls.get(result, 0) for result in ("hit", "stale", "collapsed"))
+        answered = sum(self.calls.get(result, 0) for result in ("hit", "stale", "revalidated", "collapsed"))
         return answered / all_calls if (all_calls := sum(self.calls.values())) else 0.0
 
 

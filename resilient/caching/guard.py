@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from resilient.entry import Entry
-from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
+from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError, TransactionError
 from resilient.events import Event, StoreFailed
-from resilient.ports import EntryStore, Job, Runtime
+from resilient.ports import NO_ENTRIES, EntryStore, Job, Runtime
 from resilient.runtime.lift import Lifted, at_hand
 from resilient.stores.health import Health
 from resilient.stores.memory import MemoryStore
@@ -37,7 +38,9 @@ class Guard:
         store: the store.
     """
 
-    __slots__ = ("_at_hand", "_budget", "_health", "_memory", "_record", "_runtime", "_spent", "store", "unsure")
+    __slots__ = (
+        "_at_hand", "_budget", "_health", "_memory", "_most", "_record", "_runtime", "_spent", "store", "unsure",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Guard:
     ) -> None:
         self._budget = math.inf if budget is None else budget
         self._health = None if budget is None else health
+        self._most = 2 * self._budget
         self.store = store
         # Nobody waits for what this process remembers, and it does not fail.
         self._memory = store.store if isinstance(store, Lifted) and type(store.store) is MemoryStore else None
@@ -83,6 +87,65 @@ class Guard:
         """As :meth:`get`, beyond the budget and however the store is doing: for a call that has no other answer."""
         return self._sound(await self._wait("get", lambda: self.store.get(key), None, seconds))
 
+    async def get_many(self, keys: Sequence[str]) -> list[Entry | None] | None:
+        """The entries; None if the store does not say."""
+        if self._memory is not None:
+            return self._memory.get_many(keys)
+        found = await self.ask("get", lambda: self.store.get_many(keys), None)
+        if found is None:
+            return None
+        good = len(found) == len(keys) and all(entry is None or isinstance(entry, Entry) for entry in found)
+        return found if good else self._failed("get", "corrupt", None)
+
+    async def change(
+        self,
+        changes: Mapping[str, Entry | None],
+        expected: Mapping[str, Entry | None],
+        marks: Mapping[str, Entry | None],
+    ) -> bool | None:
+        """Write entries, all at once, if nothing has changed meanwhile.
+
+        Args:
+            changes: what is written under each key, None to remove it.
+            expected: what was there under keys that are written.
+            marks: what was there under keys that are not.
+
+        Returns:
+            Whether it was written; None if the store does not say.
+        """
+        store = self.store
+        try:
+            if self._memory is not None:
+                self._memory.commit(changes, expected={**expected, **marks})
+                return all(entry is None or self._memory.get(key) is entry for key, entry in changes.items()) or None
+            return await self.ask("set", partial(_changed, store, changes, {**expected, **marks}), None)
+        except TransactionError:
+            return False
+
+    async def forget(
+        self,
+        changes: Mapping[str, Entry | None],
+        tags: Collection[str],
+        expected: Mapping[str, Entry | None] = NO_ENTRIES,
+    ) -> int | None:
+        """Remove entries by key and by tag, and leave marks, all at once.
+
+        Args:
+            changes: the marks, and None for each key that is removed.
+            tags: all that has one of these is removed.
+            expected: what must still be there under these keys.
+
+        Returns:
+            How many were removed; None if what was expected is not there, and nothing was done.
+        """
+        store = self.store
+        try:
+            if self._memory is not None:
+                return self._memory.commit(changes, expected=expected, tags=tags)
+            return await self.ask("delete", lambda: store.commit(changes, expected=expected, tags=tags), 0)
+        except TransactionError:
+            return None
+
     async def set(self, key: str, entry: Entry) -> bool:
         """Write the entry; whether the store says so."""
         if self._memory is not None:
@@ -92,6 +155,12 @@ class Guard:
             return await self.store.set(key, entry) is not False
 
         return await self.ask("set", write, False)
+
+    def patient(self, seconds: float) -> Guard:
+        """Another guard of the same store, which waits so long in all: for a call that has no other answer."""
+        guard = Guard(self.store, self._runtime, self._record, seconds)
+        guard._most = seconds
+        return guard
 
     def start_over(self) -> None:
         """Count the time from here on: what the call spent while it waited for others was not the store's."""
@@ -138,7 +207,7 @@ class Guard:
 
     async def ask(self, operation: str, job: Job[T], otherwise: T) -> T:
         """What ``job`` has of the store, ``otherwise`` if it fails or takes too long."""
-        left = min(self._budget, 2 * self._budget - self._spent)
+        left = min(self._budget, self._most - self._spent)
         if left <= 0:
             self.unsure = True
             return self._failed(operation, "timeout", otherwise)
@@ -152,6 +221,8 @@ class Guard:
         except TimeoutError:
             self.unsure = True
             return self._failed(operation, "timeout", otherwise)
+        except TransactionError:
+            raise
         except CorruptEntryError as error:
             return otherwise if error.told else self._failed(operation, "corrupt", otherwise)
         except StoreError as error:
@@ -175,3 +246,10 @@ class Guard:
     def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str = "") -> T:
         self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind, error=trouble))
         return otherwise
+
+
+async def _changed(
+    store: EntryStore, changes: Mapping[str, Entry | None], expected: Mapping[str, Entry | None]
+) -> bool:
+    await store.commit(changes, expected=expected)
+    return True

@@ -11,6 +11,9 @@ NAMESPACES: Final = ("", "early", "soft", "locked", "failover", "hit", "iterator
 COUNT: Final = "count"
 """Where the hits of a key are counted."""
 
+MARK: Final = "http-mark:"
+"""How the names of marks begin, which say what was forgotten of the answers of HTTP."""
+
 _OWN = re.compile(r"~[a-z]+:")
 
 
@@ -28,6 +31,11 @@ def key_of(name: str) -> str:
     """The key that has ``name``, whatever its namespace."""
     own = _OWN.match(name)
     return name[own.end() :] if own else name
+
+
+def is_mark(name: str) -> bool:
+    """Whether it is the name of a mark."""
+    return name.startswith(MARK)
 
 
 def matcher(pattern: str) -> re.Pattern[str]:

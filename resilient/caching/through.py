@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from resilient.caching.coding import AsTheyAre, Coding
 from resilient.caching.control import Command
 from resilient.caching.core import Bottom, Core
 from resilient.caching.mounts import Mount
-from resilient.caching.names import named
+from resilient.caching.names import is_mark, named
 from resilient.caching.plain import Plain
 from resilient.durations import Duration, seconds_of
 from resilient.entry import FOREVER, Entry
-from resilient.ports import AsyncStore, Runtime
+from resilient.ports import NO_ENTRIES, AsyncStore, Runtime
 
 
 class Through:
@@ -101,12 +102,17 @@ class Through:
             entry = Entry(body=b"", stored_at=wall, fresh_until=FOREVER, expires_at=FOREVER)
         return self._coding.entry_of(key, said, entry)
 
-    async def set(self, key: str, entry: Entry) -> bool:
-        """Write the entry, or what a middleware makes of it; whether it was written. Not if ``set`` is switched off."""
+    async def set(self, key: str, entry: Entry, marks: Mapping[str, Entry | None] = NO_ENTRIES) -> bool:
+        """Write the entry, or what a middleware makes of it; whether it was written. Not if ``set`` is switched off.
+
+        Raises:
+            TransactionError: something else than ``marks`` is there under their names.
+        """
         if self._core.is_off(Command.SET, key):
             return False
         if not self._core.middlewares:
-            return await self._core.store(self._mount, self._runtime).set(named(self._namespace, key), entry)
+            store = self._core.store(self._mount, self._runtime)
+            return await _written(store, named(self._namespace, key), entry, marks)
         value = self._coding.value_of(key, entry)
 
         async def bottom(command: Command, *args: Any, **kwargs: Any) -> Any:
@@ -119,11 +125,45 @@ class Through:
             if ttl is not given or tags != entry.tags:
                 ends = FOREVER if ttl is None else entry.stored_at + seconds_of(ttl, option="ttl")
                 made = made.with_life(min(made.fresh_until, ends), ends, tuple(tags))
-            return await self._store(name).set(named(self._namespace, name), made)
+            return await _written(self._store(name), named(self._namespace, name), made, marks)
 
         given = None if entry.expires_at == FOREVER else entry.expires_at - entry.stored_at
         telling = self._telling(bottom)
         return bool(await self._core.through(Command.SET, telling, key, value, ttl=given, tags=entry.tags))
+
+    async def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Entries by their names in the store, of which middlewares see nothing."""
+        return await self._core.store(self._mount, self._runtime).get_many(keys)
+
+    async def commit(
+        self,
+        changes: Mapping[str, Entry | None],
+        *,
+        expected: Mapping[str, Entry | None] = NO_ENTRIES,
+        tags: Collection[str] = (),
+    ) -> int:
+        """Change entries as the middlewares say, one by one; marks are the store's own affair, and are left first.
+
+        Raises:
+            TransactionError: other marks are there than those that were expected; what was changed by then stays.
+        """
+        store = self._core.store(self._mount, self._runtime)
+        marks = {key: entry for key, entry in expected.items() if is_mark(key)}
+        left = {key: entry for key, entry in changes.items() if is_mark(key)}
+        removed = await store.commit(left, expected=marks, tags=tags) if left or tags else 0
+        for key, entry in changes.items():
+            if entry is not None and key not in left:
+                await self.set(key, entry, marks)
+        gone = [key for key, entry in changes.items() if entry is None]
+        if not gone:
+            return removed
+
+        async def bottom(command: Command, *args: Any, **kwargs: Any) -> Any:
+            if command is not Command.DELETE_MANY:
+                return await Plain(self._core, self._runtime).do(command, *args, **kwargs)
+            return await store.delete(*args)
+
+        return removed + int(await self._core.through(Command.DELETE_MANY, self._telling(bottom), *gone))
 
     def _telling(self, bottom: Bottom) -> Bottom:
         # A response tells of its store itself, to those who listen to its client.
@@ -132,3 +172,10 @@ class Through:
     def _store(self, key: str) -> AsyncStore:
         """The store of a key that a middleware may have changed."""
         return self._core.store(self._core.mounts.of(key), self._runtime)
+
+
+async def _written(store: AsyncStore, name: str, entry: Entry, marks: Mapping[str, Entry | None]) -> bool:
+    if not marks:
+        return await store.set(name, entry)
+    await store.commit({name: entry}, expected=marks)
+    return True

@@ -35,7 +35,7 @@ Count: TypeAlias = tuple[Metric, tuple[str, ...], float]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 REASONS = frozenset({"5xx", "429", "connect", "timeout", "protocol"})
-RESULTS = ("hit", "stale", "miss", "collapsed", "bypass", "error")
+RESULTS = ("hit", "stale", "revalidated", "miss", "collapsed", "bypass", "error")
 TRIGGERS = ("miss", "early", "soft", "refresh")
 FILLS = ("stored", "not_storable", "failed")
 STATES = ("closed", "open", "half_open", "forced_open", "disabled")

@@ -2,83 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import field
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Self, TypedDict, Unpack
 
-from resilient.caching.conditions import Condition, ConditionOption, condition_of
+from resilient.caching.conditions import ConditionOption, condition_of
 from resilient.caching.guard import COMMAND_BUDGET, Guard
-from resilient.caching.responses import Manner, ResponseSlot
+from resilient.caching.http.asked import Asked
+from resilient.caching.http.slot import ResponseSlot
+from resilient.caching.http.stated import STATED
+from resilient.caching.http.terms import Overrides, Rules, Terms, deviations_of, rules_of
+from resilient.caching.http.told import Told, mark, name_of
+from resilient.caching.http.writing import written
 from resilient.caching.slot import Strategy
 from resilient.caching.strategies.early import Early
 from resilient.caching.strategies.failover import Failover
 from resilient.caching.strategies.locked import Locked
 from resilient.caching.strategies.simple import Simple
 from resilient.caching.strategies.soft import Soft
+from resilient.caching.strategies.standard import Standard
 from resilient.call import Call, Handler
 from resilient.checks import are_all, need
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
-from resilient.events import CacheLookup
-from resilient.http.directives import cache_control
-from resilient.http.storing import why_not_asked
+from resilient.http.status import Forwarded
 from resilient.messages import Response
 from resilient.settings import put_seconds, settings
 
 CREDENTIAL_HEADERS = ("authorization", "cookie", "x-api-key", "api-key")
+MAX_STALE: Duration = "1d"
+"""How stale an answer is served at most because its origin or a request allow it."""
 
 
 class More(TypedDict, total=False):
     """Options of :class:`ResponseCache` that do not depend on its strategy."""
 
+    rules: Rules
+    overrides: Overrides | None
     condition: ConditionOption
     credential_headers: Collection[str]
+    max_stale: Duration
+    name: str | None
     store_budget: Duration | None
 
 
 @settings
 class ResponseCache:
-    """Keep answers to GET, and answer GET and HEAD from them.
+    """Keep answers, and answer GET and HEAD from them: a private HTTP cache as RFC 9111 describes it.
 
-    Kept is the raw body with its header fields, less Set-Cookie and those of the connection. An answer is
-    private to the credentials that asked for it. Not kept: what says ``no-store`` or ``no-cache``, partial
-    content, event streams, answers that vary by more than Accept-Encoding, incomplete bodies, and bodies above
-    8 MiB. A streamed answer passes through while it is kept.
+    An answer is served as long as it says itself; what is stale is asked for only if it has changed. Kept is the raw
+    body with its header fields, less Set-Cookie and those of the connection. An answer is private to the credentials
+    that asked for it, unless it says ``public`` or ``s-maxage``. A streamed answer passes through while it is kept;
+    bodies above 8 MiB are not.
 
     Args:
-        ttl: how long an answer is kept and served; replaces the freshness that the answer states.
+        ttl: how long an answer is fresh, in place of what it states itself; all else it says still counts.
         strategy: when a kept answer is served, in place of ``ttl``.
+        rules: ``"rfc9111"``; or ``"ttl-only"`` with a ``ttl`` or a strategy: of all that either side says about
+            caching only ``no-store`` and ``Vary`` count, and nothing is ever confirmed by the origin.
+        overrides: deviations from the rules by name, see :class:`resilient.caching.http.terms.Overrides`; each shows in
+            Cache-Status where it made a difference.
         condition: which answers may be kept, as far as all else allows it: a function of the response, whose body it
             cannot see, such as ``lambda response: response.status_code == 200``.
         credential_headers: fields whose values say whose answer it is.
+        max_stale: how stale an answer is served at most because its origin or the request allow it. The windows of a
+            strategy are its own.
+        name: of this cache in Cache-Status; None for the client's, or ``resilient``.
         store_budget: how long a call waits for one command of its store, and twice as long in all; then it goes on
             as if nothing were kept. None: as long as the store takes.
 
     Raises:
-        ConfigurationError: neither ``ttl`` nor ``strategy`` is given, or both.
+        ConfigurationError: an option is wrong, or both ``ttl`` and ``strategy`` are given.
     """
 
     ttl: Duration | None = None
     strategy: Strategy | None = None
+    rules: Rules = "rfc9111"
+    overrides: Overrides | None = None
     condition: ConditionOption = None
     credential_headers: Collection[str] = field(default=CREDENTIAL_HEADERS)
+    max_stale: Duration = MAX_STALE
+    name: str | None = None
     store_budget: Duration | None = COMMAND_BUDGET
     credentials: frozenset[bytes] = field(init=False, repr=False)
-    holds: Condition | None = field(init=False, repr=False)
+    terms: Terms = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if (self.ttl is None) == (self.strategy is None):
+        if self.ttl is not None and self.strategy is not None:
             raise ConfigurationError(
                 f"ResponseCache(ttl={self.ttl!r}, strategy={self.strategy!r}) is not right; give one of the two, "
                 "such as ttl='5m'"
             )
         named = isinstance(getattr(self.strategy, "name", None), str)
         need(self.strategy is None or (callable(self.strategy) and named), "strategy", self.strategy, "a strategy")
+        rules = rules_of(self.rules)
+        right = "it together with a ttl or a strategy, such as ttl='5m'"
+        need(rules == "rfc9111" or self.ttl or self.strategy is not None, "rules", rules, right)
         if self.ttl is not None:
             object.__setattr__(self, "strategy", Simple(seconds_of(self.ttl, option="ttl")))
-        object.__setattr__(self, "holds", condition_of(self.condition))
         given = self.credential_headers
         right = "a list of header fields' names, such as ['authorization']"
         need(not isinstance(given, str) and are_all(str, given), "credential_headers", given, right)
@@ -86,6 +107,18 @@ class ResponseCache:
         object.__setattr__(self, "credential_headers", names)
         object.__setattr__(self, "credentials", frozenset(name.encode("latin-1", "replace") for name in names))
         put_seconds(self, store_budget=self.store_budget)
+        name = self.name
+        need(name is None or (isinstance(name, str) and name.isascii() and name.isprintable() and name != ""),
+             "name", name, "a word of ASCII")
+        terms = Terms(
+            strategy=self.strategy or Standard(STATED),
+            holds=condition_of(self.condition),
+            rules=rules,
+            deviations=deviations_of(self.overrides),
+            max_stale=0.0 if self.max_stale == 0 else seconds_of(self.max_stale, option="max_stale"),
+            name=name,
+        )
+        object.__setattr__(self, "terms", terms)
 
     @classmethod
     def early(cls, *, ttl: Duration, early_ttl: Duration, **more: Unpack[More]) -> Self:
@@ -125,10 +158,10 @@ class ResponseCache:
 
     @classmethod
     def failover(cls, *, ttl: Duration, retry_after: Duration | None = None, **more: Unpack[More]) -> Self:
-        """Always ask the origin; if that fails, answer by the last good answer of the past ``ttl``.
+        """Ask the origin unless the kept answer is fresh; if that fails, give the last good one of the past ``ttl``.
 
         A failure is an error of the call, refusals and timeouts included, or an answer of 500 and above. An
-        answer that says ``must-revalidate`` is not kept, since it must not be served stale.
+        answer that says ``must-revalidate`` does not stand in, since it must not be served stale.
 
         Args:
             ttl: how long the last good answer may stand in.
@@ -136,63 +169,56 @@ class ResponseCache:
             more: the other options of the class.
         """
         pause = 0.0 if retry_after is None else _seconds(retry_after, "retry_after")
-        return cls(strategy=Failover(_seconds(ttl, "ttl"), pause), **more)
+        return cls(strategy=Failover(_seconds(ttl, "ttl"), pause, STATED), **more)
 
     def __str__(self) -> str:
-        return str(self.strategy)
+        return str(self.terms.strategy)
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
-        """Answer from what is kept, where the strategy says so, else by what ``proceed`` answers."""
-        request = call.request
-        if request.method not in ("GET", "HEAD") or call.store is None or call.options.cache is False:
+        """Answer from what is kept, where the rules and the strategy say so, else by what ``proceed`` answers."""
+        if call.store is None or call.options.cache is False:
             return await proceed(call)
-        fields = {name.lower(): value for name, value in request.headers.raw}
-        directives = cache_control(request.headers.get_list("cache-control")) if b"cache-control" in fields else {}
-        reason = why_not_asked(request.method, fields, directives)
-        if reason is not None:
-            return await _past(call, proceed, reason)
         budget = None if self.store_budget is None else float(self.store_budget)  # type: ignore[arg-type] # seconds
         guard = Guard(call.store, call.runtime, call.record, budget, call.store_health)
         secret = await guard.secret()
         if secret is None:
-            return await _past(call, proceed, "store")
-        strategy = self.strategy
-        assert strategy is not None  # made in __post_init__
-        # Which resource is meant depends on the Host field too (RFC 9110 section 7.1).
-        resource = b"%b %b%b" % (fields.get(b"host", b""), call.host.origin.encode(), request.url.raw_path)
-        key = key_of(resource, secret, self._partition(call, fields))
-        slot = ResponseSlot(Manner(strategy, self.holds), call, proceed, guard, key)
+            return await self._past(call, proceed, "bypass", "store")
+        terms = self.terms
+        asked = Asked(call, terms, self.credentials, secret)
+        if asked.bypasses == "method":
+            return await self._written(asked, proceed, guard)
+        if asked.bypasses is not None:
+            return await self._past(call, proceed, "bypass", asked.bypasses)
+        slot = ResponseSlot(terms, asked, proceed, guard)
         try:
-            return await strategy(slot)
-        finally:
-            slot.tell_if_missed()
+            response = await terms.strategy(slot)
+        except BaseException:
+            slot.failed()
+            raise
+        return slot.finish(response)
 
-    def _partition(self, call: Call, fields: Mapping[bytes, bytes]) -> bytes:
-        """Whose answers these are: what was named in the request's options, else the credentials."""
-        if call.options.partition is not None:
-            return b"named " + call.options.partition.encode("utf-8", "surrogatepass")  # no field's name has a space
-        if self.credentials.isdisjoint(fields):
-            return b""
-        raw = [(name.lower(), value) for name, value in call.request.headers.raw]
-        return b"\n".join(sorted(name + b":" + value for name, value in raw if name in self.credentials))
+    async def _past(self, call: Call, proceed: Handler, fwd: Forwarded, detail: str) -> Response:
+        """Let the request pass by what is kept."""
+        try:
+            response = await proceed(call)
+        except BaseException:
+            call.record(Told(result="bypass", strategy="none", fwd=fwd, detail=detail).event())
+            raise
+        told = Told(result="bypass", strategy="none", fwd=fwd, detail=detail)
+        mark(response, told, self.terms.name or name_of(call.client))
+        call.record(told.event())
+        return response
 
-
-async def _past(call: Call, proceed: Handler, reason: str) -> Response:
-    call.record(CacheLookup(result="bypass", strategy="none", detail=reason))
-    return await proceed(call)
-
-
-def key_of(resource: bytes, secret: bytes, partition: bytes) -> str:
-    """The key of an answer: digests that only ``secret`` can make, so that nothing leaks from a key."""
-    return f"http:{_resource(resource, secret)}:{_digest(partition, secret) if partition else 'everybody'}"
-
-
-def _digest(text: bytes, secret: bytes) -> str:
-    return blake2b(text, key=secret, digest_size=16).hexdigest()
-
-
-# What is asked for often is asked for again; credentials are not remembered.
-_resource = lru_cache(maxsize=4096)(_digest)
+    async def _written(self, asked: Asked, proceed: Handler, guard: Guard) -> Response:
+        """Let a request pass that may change something; the answer to a POST may be one to GET too."""
+        call = asked.call
+        slot = ResponseSlot(self.terms, asked, proceed, guard)
+        began = await slot.begin() if asked.method == "POST" else None
+        response = await self._past(call, proceed, "method", "method")
+        alone = await written(call, response, guard, asked.secret, began)
+        if alone and asked.method == "POST" and "content-location" in response.headers:
+            await slot.put(response, fresh_for=STATED, keep_for=STATED)
+        return response
 
 
 def _seconds(duration: Duration, option: str) -> float:

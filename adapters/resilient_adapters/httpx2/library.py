@@ -38,6 +38,12 @@ def again(request: httpx2.Request, extensions: Mapping[str, Any], fields: Mappin
     return made
 
 
+def _with_fields(request: httpx2.Request, fields: Sequence[tuple[bytes, bytes]]) -> httpx2.Request:
+    made = again(request, request.extensions, {})
+    made.headers = httpx2.Headers(fields)
+    return made
+
+
 _UNLIMITED = 1_000_000
 _PIECE = 16 * 1024
 _NOT_ELSEWHERE = {"host", "content-length", "content-type", "transfer-encoding"}
@@ -181,6 +187,7 @@ LIBRARY = HttpLibrary(
     },
     response=_response,
     again=again,
+    with_fields=_with_fields,
     elsewhere=_elsewhere,
     rewind=_rewind,
     body=_body,

@@ -7,16 +7,10 @@ since the machine was started; a record of an earlier start is judged by the wal
 
 from __future__ import annotations
 
-import hashlib
-import os
-from pathlib import Path
-
 from resilient.entry import Entry
 from resilient.ports import Clock
-from resilient.runtime.clock import SystemClock
+from resilient.runtime.clock import which_clock
 from resilient_adapters.records.records import Life
-
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Lives:
@@ -26,7 +20,7 @@ class Lives:
 
     def __init__(self, clock: Clock) -> None:
         self._now, self._wall = clock.now, clock.wall
-        self._which = _which(clock)
+        self._which = which_clock(clock)
 
     def of(self, entry: Entry) -> Life:
         """The life of an entry that is written now."""
@@ -37,13 +31,3 @@ class Lives:
         which, ends = life
         return entry.is_alive(self._wall()) and (which != self._which or self._now() < ends)
 
-
-def _which(clock: Clock) -> bytes:
-    """Eight bytes that two readings have in common exactly if they can be compared."""
-    if not isinstance(clock, SystemClock):
-        return hashlib.blake2b(b"%d %d" % (os.getpid(), id(clock)), digest_size=8).digest()
-    try:
-        return hashlib.blake2b(_BOOT.read_bytes(), digest_size=8).digest()
-    except OSError:
-        # This system does not tell when it was started, so only this process's own readings compare.
-        return os.urandom(8)

@@ -13,16 +13,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Failover:
-    """The value is always made anew; if that fails, the last good one of the past ``ttl`` stands in.
+    """The value is made anew; if that fails, the last good one of the past ``ttl`` stands in.
 
     Args:
         ttl: how long the last good value may stand in.
         retry_after: seconds after a failure in which the kept value is served without a try; 0 for none.
+        fresh_for: how long it is served without a try as it is.
     """
 
     name: ClassVar[str] = "failover"
     ttl: Span
     retry_after: float = 0.0
+    fresh_for: Span = 0.0
 
     def __str__(self) -> str:
         return f"{self.name}: the last good answer of the past {told(self.ttl)} stands in for a failure"
@@ -31,6 +33,8 @@ class Failover:
         """A new value, or the last good one."""
         # Read before the origin is asked: when its time has run out, there is none left for reading.
         entry = await slot.read()
+        if entry is not None and self.fresh_for and slot.is_fresh(entry):
+            return slot.serve(entry, "hit")
         if entry is not None and self.retry_after and slot.failed_lately(self.retry_after):
             return slot.serve(entry, "stale")
         try:
@@ -50,9 +54,8 @@ class Failover:
             except BaseException:
                 await slot.discard(value)
                 raise
-            if entry is None:
-                return value
-            await slot.discard(value)
-            return slot.serve(entry, "stale")
-        await slot.put(value, fresh_for=0.0, keep_for=self.ttl)
+            if entry is not None:
+                await slot.discard(value)
+                return slot.serve(entry, "stale")
+        await slot.put(value, fresh_for=self.fresh_for, keep_for=self.ttl)
         return value

@@ -1,0 +1,135 @@
+"""Making a cache forget answers, so that none comes back whose asking began before.
+
+What is forgotten leaves marks for a while. Whoever asks the origin looks at them first, and what came is kept only
+together with the marks being still the same: the store sees to it that nothing happens in between. So it holds for all
+processes that share the store, and nobody who is answered from it has to look at a mark.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+
+from resilient.caching.guard import Guard
+from resilient.caching.http.asked import digest
+from resilient.caching.http.places import key_of
+from resilient.caching.names import MARK
+from resilient.entry import Entry
+from resilient.ports import NO_ENTRIES, Clock
+
+MARKED = 600.0
+"""Seconds that a mark stays; what takes longer to come is not kept."""
+_SKEW = 30.0
+"""Seconds by which the two clocks may differ meanwhile; then nobody knows if a mark is still there."""
+EVERYWHERE = MARK + "everywhere"
+"""The mark of what is forgotten by a tag, a prefix or a partition, wherever it came from."""
+
+
+def marks_of(resource: str, origin: str, secret: bytes) -> tuple[str, str, str]:
+    """The names of the marks that concern a resource: its own, its origin's, and everybody's."""
+    return MARK + resource, mark_of_origin(origin, secret), EVERYWHERE
+
+
+def mark_of_origin(origin: str, secret: bytes) -> str:
+    """The mark of what an origin's groups made forget."""
+    return MARK + digest(origin.encode(), secret)
+
+
+def tag_of(resource: str) -> str:
+    """The tag of all answers to a resource that are somebody's own."""
+    return f"http:{resource}"
+
+
+def group_tag(origin: str, group: str, secret: bytes) -> str:
+    """The tag of the answers of one origin that are in a group (RFC 9875)."""
+    return f"http-group:{digest(f'{origin} {group}'.encode(errors='surrogatepass'), secret)}"
+
+
+def mark(wall: float) -> Entry:
+    """A mark, unlike any other."""
+    return Entry(body=secrets.token_bytes(8), stored_at=wall, fresh_until=wall + MARKED, expires_at=wall + MARKED)
+
+
+class Began:
+    """The moment at which the asking began, and the marks that were there.
+
+    Args:
+        clock: what tells the time.
+        marks: what was there under each name; None if the store did not say.
+
+    Attributes:
+        marks: as given.
+        wall: the moment, seconds since the epoch.
+    """
+
+    __slots__ = ("_clock", "_now", "marks", "wall")
+
+    def __init__(self, clock: Clock, marks: Mapping[str, Entry | None] | None) -> None:
+        self._clock = clock
+        self._now = clock.now()
+        self.wall = clock.wall()
+        self.marks = marks
+
+    @property
+    def is_too_long_ago(self) -> bool:
+        """Whether a mark that was left meanwhile may be gone again."""
+        ran, shown = self._clock.now() - self._now, self._clock.wall() - self.wall
+        return ran > MARKED - _SKEW or abs(shown - ran) > _SKEW
+
+    def token(self) -> str:
+        """What tells who began before something was forgotten from who began after it."""
+        if self.marks is None:
+            return ""
+        return "".join("-" if one is None else one.body.hex() for one in self.marks.values())
+
+
+async def begun(guard: Guard, clock: Clock, names: Sequence[str]) -> Began:
+    """The moment at which an asking begins, which is now."""
+    found = await guard.get_many(names)
+    return Began(clock, None if found is None else dict(zip(names, found, strict=True)))
+
+
+class Resources:
+    """Resources of which everything is forgotten, whoever it belongs to.
+
+    Args:
+        names: their digests.
+        tags: names of tags in the store; what has one is forgotten too.
+        marks: names of marks to leave beside those of the resources.
+    """
+
+    __slots__ = ("_marks", "_names", "_tags")
+
+    def __init__(self, names: Sequence[str], tags: Collection[str] = (), marks: Collection[str] = ()) -> None:
+        self._names = names
+        self._tags = {*map(tag_of, names), *tags}
+        self._marks = {*(MARK + name for name in names), *marks}
+
+    async def forget(
+        self, guard: Guard, clock: Clock, expected: Mapping[str, Entry | None] = NO_ENTRIES
+    ) -> tuple[int, Mapping[str, Entry | None]] | None:
+        """Forget them.
+
+        Args:
+            guard: the store.
+            clock: what tells the time.
+            expected: marks that must still be there.
+
+        Returns:
+            How many answers there were, and the marks that are there now; None if other marks are there than were
+            expected, and nothing was done.
+        """
+        wall = clock.wall()
+        left: dict[str, Entry | None] = {name: mark(wall) for name in self._marks}
+        gone: dict[str, Entry | None] = {}
+        lists = 0
+        for name in self._names:
+            key = key_of(name, "")
+            primary = await guard.get(key)
+            rows = None if primary is None else primary.meta.get("variants")
+            if isinstance(rows, tuple):
+                lists += 1
+                gone |= {f"{key}:{row[0]}": None for row in rows if isinstance(row, tuple) and row}
+            gone[key] = None
+        removed = await guard.forget({**left, **gone}, self._tags, expected)
+        return None if removed is None else (max(0, removed - lists), left)
