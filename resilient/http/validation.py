@@ -26,8 +26,9 @@ _OF_A_304 = frozenset(
 def conditions(request: Fields, variants: Sequence[Answer], chosen: Answer | None) -> Raw:
     """The lines of If-None-Match and If-Modified-Since to send in place of the caller's (RFC 9111 section 4.3.1).
 
-    All tags that are kept for the URL, joined with the caller's; a date only of the answer that stands for the
-    request: a later one of another variant would have the origin confirm what was never asked for.
+    The tag of the answer that stands for the request, the strong ones of all others, and the caller's. A date or a
+    weak tag of another variant would have the origin confirm what was never asked for: variants may have them in
+    common.
 
     Args:
         request: the caller's fields.
@@ -52,7 +53,7 @@ def conditions(request: Fields, variants: Sequence[Answer], chosen: Answer | Non
 def freshened(
     request: Fields, variants: Sequence[Answer], chosen: Answer | None, not_modified: Fields
 ) -> tuple[Answer, ...]:
-    """The answers that a 304 to :func:`conditions` freshens (RFC 9111 section 4.3.4); the latest first.
+    """The answers that a 304 to :func:`conditions` freshens (RFC 9111 section 4.3.4); the first is to be served.
 
     Args:
         request: the caller's fields.
@@ -61,13 +62,13 @@ def freshened(
         not_modified: the fields of the 304.
     """
     tag = parse_etag(not_modified.get("etag"))
-    latest = sorted(variants, key=lambda variant: (variant.date, variant.received_at), reverse=True)
     if tag is not None and not tag.weak:
-        same = tuple([variant for variant in latest if tag.strongly(variant.etag)])
+        same = [variant for variant in variants if tag.strongly(variant.etag)]
+        same.sort(key=lambda variant: (variant is chosen, variant.date, variant.received_at), reverse=True)
     else:
-        same = tuple([variant for variant in latest if tag is not None and tag.weakly(variant.etag)][:1])
+        same = [chosen] if chosen is not None and tag is not None and tag.weakly(chosen.etag) else []
     if same:
-        return same
+        return tuple(same)
     if chosen is None or not chosen.has_validator or _stands_alone(request.get("if-none-match")):
         return ()
     changed_at = parse_date(not_modified.get("last-modified"))
@@ -140,9 +141,10 @@ def _stands_alone(wanted: str | None) -> bool:
 
 
 def _tags(variants: Sequence[Answer], chosen: Answer | None) -> list[bytes]:
-    """The kept tags, that of the chosen answer first."""
-    ordered = [*([] if chosen is None else [chosen]), *variants]
-    return list(dict.fromkeys(str(one.etag).encode("latin-1") for one in ordered if one.etag is not None))
+    """The kept tags that may be asked about, that of the chosen answer first."""
+    others = [one.etag for one in variants if one.etag is not None and not one.etag.weak]
+    tags = others if chosen is None or chosen.etag is None else [chosen.etag, *others]
+    return list(dict.fromkeys(str(tag).encode("latin-1") for tag in tags))
 
 
 def _unknown(tags: Sequence[bytes], wanted: str | None) -> list[bytes]:
