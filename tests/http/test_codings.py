@@ -1,7 +1,7 @@
 """Codings, RFC 9110 section 12.5.3."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.codings import is_acceptable
@@ -37,6 +37,7 @@ def test_whether_a_coding_is_accepted(coding, accepted, acceptable):
     assert is_acceptable(coding, accepted) is acceptable
 
 
+@settings(deadline=None)
 @given(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()))
 def test_any_codings_are_judged(coding, accepted):
     """Never an error."""

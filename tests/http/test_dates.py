@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.dates import format_date, parse_date
@@ -67,6 +67,7 @@ def test_what_is_no_date_is_none(text):
     assert parse_date(text) is None
 
 
+@settings(deadline=None)
 @given(st.integers(-62135596800, 253402300799))
 def test_dates_are_written_as_they_are_read(instant):
     """For every second of the years 1 to 9999, as the standard library writes it too."""
@@ -75,12 +76,14 @@ def test_dates_are_written_as_they_are_read(instant):
     assert text == format_datetime(datetime.fromtimestamp(instant, UTC), usegmt=True)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 4e9))
 def test_parts_of_a_second_are_dropped(instant):
     """The nearest time that is not later (RFC 9111 section 4.2)."""
     assert 0 <= instant - parse_date(format_date(instant)) < 1
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=60), st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")))
 def test_any_text_is_read(text):
     """Never an error."""

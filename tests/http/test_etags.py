@@ -1,7 +1,7 @@
 """Entity tags, RFC 9110 sections 8.8.3 and 13.1.2."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.etags import ETag, is_star, parse_etag, parse_etags
@@ -67,12 +67,14 @@ def test_the_star():
     assert not is_star('"*"')
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(ETag, st.from_regex(r'"[\x21\x23-\x7e\x80-\xff]{0,6}"', fullmatch=True), st.booleans())))
 def test_lists_are_read_as_they_are_written(tags):
     """Whatever is in them."""
     assert list(parse_etags(", ".join(map(str, tags)))) == tags
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from('aW/",\\* \xff'), max_size=20))
 def test_any_text_is_read(text):
     """Never an error."""

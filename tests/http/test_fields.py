@@ -1,7 +1,7 @@
 """Header fields and lists, RFC 9110 sections 5.3, 5.5 and 5.6.1."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.fields import Fields, members, whole_number
@@ -29,6 +29,7 @@ def test_what_is_absent_is_told_from_what_is_empty():
     assert fields.lines("b") == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=8)), max_size=8), st.text(max_size=4))
 def test_any_bytes_are_fields(raw, name):
     """Never an error, and every line is found under its name."""
@@ -58,6 +59,7 @@ def test_lists_are_parted_at_commas(text, found):
     assert members(text) == found
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r'[a-z ]{1,5}|"([a-z, ]|\\[\x20-\x7e]){0,6}"', fullmatch=True), max_size=6))
 def test_what_is_joined_is_parted_again(given_members):
     """Members with quotes or without."""
@@ -65,6 +67,7 @@ def test_what_is_joined_is_parted_again(given_members):
     assert members(" , ".join(given_members)) == wanted
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from('ab,"\\ \t'), max_size=30))
 def test_nothing_is_made_up_or_lost(text):
     """But for commas and white space, whatever the quotes."""

@@ -3,7 +3,7 @@
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.directives import response_control
@@ -163,6 +163,7 @@ def test_how_long_an_answer_has_been_kept(wall, elapsed, seconds):
 SECONDS = st.floats(0, 1e9)
 
 
+@settings(deadline=None)
 @given(SECONDS, SECONDS, SECONDS, st.integers(0, 10**9), st.integers(-(10**9), 10**9))
 def test_age_only_grows(took, early, late, told, date):
     """And the rest of the lifetime shrinks by as much: no time makes an answer fresh again."""
@@ -173,6 +174,7 @@ def test_age_only_grows(took, early, late, told, date):
     assert answer.ttl(late) == pytest.approx(3600 - answer.age(late))
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e6))
 def test_no_jump_of_the_wall_clock_makes_younger(before, after, elapsed):
     """Never less than the clock that only runs forward says."""
@@ -183,6 +185,7 @@ def test_no_jump_of_the_wall_clock_makes_younger(before, after, elapsed):
 TEXTS = st.sampled_from(["", "0", "60", "-1", "x", "60, 60", "Thu, 18 Aug 2050 02:01:18 GMT", "max-age=5", "\xff"])
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.integers(100, 999))
 def test_any_fields_have_a_lifetime(age, date, expires, last_modified, control, status):
     """Never an error, and never below 0."""

@@ -1,7 +1,7 @@
 """What an answer makes untrue: RFC 9111 section 4.4, RFC 9875."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.addresses import named_paths
@@ -74,6 +74,7 @@ def test_the_usual_port_may_be_written_out():
     assert named_paths("https://[::1]:8443", b"/a", ["https://[::1]:8443/b", "https://[::1]/c"]) == (b"/b",)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=30), st.binary(max_size=10))
 def test_any_address_is_resolved(value, path):
     """Never an error; what comes out is a path."""

@@ -3,7 +3,7 @@
 import typing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.asking import why_bypassed
@@ -167,6 +167,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["GET", "HEAD", "POST", "x"]), st.integers(0, 999), LINES, LINES)
 def test_any_answer_is_judged_in_known_words(method, status, request, lines):
     """Never an error; what forbids it is never overlooked."""
@@ -236,6 +237,7 @@ def test_whether_a_body_is_whole(length, content_length, framed, complete):
     assert is_complete(length, content_length, framed) is complete
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0), st.one_of(st.none(), st.text(), st.integers().map(str)), st.booleans())
 def test_any_length_is_judged(length, content_length, framed):
     """Never an error; a length that is stated has to be right."""
@@ -276,6 +278,7 @@ def test_order_and_repetition_of_fields_are_kept():
     assert kept(Fields(raw), ResponseControl(), NOW) == raw
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(), st.binary())), st.binary())
 def test_any_fields_are_sorted_out(raw, connection):
     """Never an error, and nothing is made up but a date."""

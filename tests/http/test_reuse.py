@@ -3,7 +3,7 @@
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.directives import RequestControl, request_control
@@ -181,6 +181,7 @@ SAID = st.sets(
 RANK = {"fresh": 0, "stale": 1, "behind": 1, "validate": 2, "unavailable": 2}
 
 
+@settings(deadline=None)
 @given(SAID, st.integers(0, 60), REQUESTS, st.floats(0, 200), st.floats(0, 200))
 def test_time_never_makes_an_answer_better(said, max_age, asked, early, late):
     """What must be confirmed now must be confirmed later, whatever anybody said."""
@@ -190,6 +191,7 @@ def test_time_never_makes_an_answer_better(said, max_age, asked, early, late):
     assert stands_in(answer, asked, early, 50.0) >= stands_in(answer, asked, late, 50.0)
 
 
+@settings(deadline=None)
 @given(SAID, st.integers(0, 60), REQUESTS, st.floats(0, 200))
 def test_what_forbids_is_never_overruled(said, max_age, asked, resident):
     """must-revalidate and no-cache of the answer, no-cache and no-store of the request."""

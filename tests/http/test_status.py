@@ -3,7 +3,7 @@
 import typing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.status import CacheStatus, Forwarded
@@ -42,6 +42,7 @@ def test_what_is_written(status, text):
 WORDS = st.one_of(st.none(), st.text(max_size=8))
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         CacheStatus, cache=st.text(max_size=8), hit=st.booleans(),

@@ -1,7 +1,7 @@
 """Structured fields, RFC 9651, as far as caches speak them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.structured import Token, dictionary, list_of, string, token_or_string
@@ -58,6 +58,7 @@ def test_dictionaries(text, found):
     assert dictionary(text) == found
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_string_is_read_as_it_was_written(text):
     """What no string can hold becomes a question mark, so that the field stays whole."""
@@ -65,6 +66,7 @@ def test_a_string_is_read_as_it_was_written(text):
     assert list_of(string(text)) == (wanted,)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=8))
 def test_a_word_is_a_token_if_it_can(text):
     """Read back it is the same word, or the same string."""
@@ -74,6 +76,7 @@ def test_a_word_is_a_token_if_it_can(text):
         assert member == text == token_or_string(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from('ab1.-?:;=*"\\(), \t\xe9'), max_size=24))
 def test_any_text_is_read(text):
     """Never an error; a list stays one when members are added."""

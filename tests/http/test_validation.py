@@ -1,7 +1,7 @@
 """Asking whether an answer still holds: RFC 9111 section 4.3 and RFC 9110 section 13."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilient.http.directives import ResponseControl, response_control
@@ -279,6 +279,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LINES, LINES)
 def test_merging_twice_changes_nothing_more(stored, update):
     """And never raises; no tag is ever changed."""
@@ -319,6 +320,7 @@ DATES = st.sampled_from(["", "bad", CHANGED, CHANGED_LATER])
 VARIANTS = st.lists(st.builds(lambda tag, date: kept(etag=tag, last_modified=date), TAGS, DATES), max_size=3)
 
 
+@settings(deadline=None)
 @given(VARIANTS, st.booleans(), TAGS, DATES, TAGS, DATES)
 def test_whatever_is_asked_and_answered(variants, has_chosen, own_tags, own_date, tag, date):
     """Never an error; nothing is freshened that was neither named nor asked about."""
