@@ -26,13 +26,12 @@ def main() -> int:
         sys.exit(
             "suite.json was not what the package defines. It is now: look at what has changed, and run this again."
         )
-    found = {group: [(one, _outcomes(one, folder)) for one in every()] for group, every in GROUPS.items()}
-    page.write(found["ours"], found["peers"])
-    missed = [surprise for one, judged in found["ours"] for surprise in surprises(judged, one.may_fail)]
-    return 1 if missed else 0
-
-
-GROUPS = {"ours": ours, "peers": peers}
+    mine = [(one, _outcomes(one, folder)) for one in ours()]
+    missed = {one.name: surprises(judged, one.may_fail) for one, judged in mine}
+    for name, found in missed.items():
+        print(*(f"{name}: {surprise}" for surprise in found), sep="\n")
+    page.write(mine, [(one, _outcomes(one, folder)) for one in peers()])
+    return 1 if any(missed.values()) else 0
 
 
 def _outcomes(one: Contestant, folder: Path) -> list[Judged]:
@@ -43,8 +42,6 @@ def _outcomes(one: Contestant, folder: Path) -> list[Judged]:
         results, slowest = asyncio.run(results_of(client, cases, origin))
     judged = judge(cases, results)
     print(" | ".join([one.name, *page.cells(one, judged)]), flush=True)
-    if one in ours():
-        print(*surprises(judged, one.may_fail), sep="\n")
     if slowest > TOO_SLOW:
         print(f"Requests took up to {slowest:.1f} s: run it again when less else is running.")
     return judged

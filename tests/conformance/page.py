@@ -46,6 +46,10 @@ There is a public suite of tests for HTTP caches: [cache-tests.fyi](https://cach
 Browsers and proxies are measured by it. `make conformance` puts our clients to version {VERSION} of it, as private
 caches, over real sockets and with the suite's own server. It needs Node.js, and a network the first time.
 
+Two things are judged otherwise than by the suite's own client. Where the origin hangs up, a client that raises has
+served nothing stale, which is what the tests of that kind are about. And Set-Cookie is looked at only where a test is
+about it.
+
 A test is *required* if the standard demands it, and *optimal* if it makes a cache better. The rest only record what a
 cache does; for many of them we say what is right. *Unexpected* is whatever came out otherwise, less the tests below
 that a right cache may fail. It has to be 0 for every client of ours, or `make conformance` fails. `make test` puts all
