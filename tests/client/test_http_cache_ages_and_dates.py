@@ -52,18 +52,12 @@ def test_an_old_date_counts(world, origin):
     assert not is_hit(caller.get())
 
 
-def test_of_several_ages_the_first_counts_and_nonsense_does_not(world, origin):
+@pytest.mark.parametrize("age", ["600", "0, 600", "600, 0", "nonsense", "-1", "1.5"])
+def test_an_age_that_is_past_or_cannot_be_read_keeps_nothing_fresh(world, origin, age):
     """RFC 9111 section 5.1."""
     caller = world.client(origin, CACHED)
-    for url, age, hit in (
-        ("/a", "0, 600", True),
-        ("/b", "600, 0", False),
-        ("/c", "nonsense", True),
-        ("/d", "-1", True),
-    ):
-        origin.answers(headers={**fresh(60), "age": age})
-        caller.get(url)
-        assert is_hit(caller.get(url)) == hit, url
+    origin.answers(headers={**fresh(60), "age": age})
+    assert [is_hit(caller.get()) for _ in range(2)] == [False, False]
 
 
 ONE_DAY_LATER = "Thu, 02 Jan 2025 00:00:00 GMT"

@@ -20,7 +20,7 @@ FAILOVER = BARE.replace(cache=ResponseCache.failover(ttl="1h", store_budget=None
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A Redis server of this module's own."""
-    server = Server(tmp_path_factory.mktemp("redis"))
+    server = Server(tmp_path_factory.mktemp("redis"), "rdbcompression no")  # so that one can read what DUMP shows
     try:
         server.start()
         yield server

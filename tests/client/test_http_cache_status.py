@@ -13,7 +13,7 @@ def test_a_miss_and_a_hit(world, origin):
     caller = world.client(origin, CACHED)
     origin.answers(headers=fresh(60))
     first = status_of(caller.get())
-    assert (first["fwd"], first["stored"], first["fwd-status"]) == ("uri-miss", True, "200")
+    assert (first["fwd"], first["stored"]) == ("uri-miss", True)
     world.clock.advance(20)
     second = status_of(caller.get())
     assert (second["hit"], second["ttl"]) == (True, "40")
@@ -34,7 +34,7 @@ def test_what_is_stale_is_confirmed_or_fetched_anew(world, origin):
 REASONS = {
     "method": {"method": "POST"},
     "vary-miss": {"headers": {"x-kind": "other"}},
-    "request": {"headers": {"cache-control": "no-cache"}},
+    "request": {"headers": {"x-kind": "one", "cache-control": "no-cache"}},
     "bypass": {"extensions": options(cache=False)},
     "uri-miss": {"url": "/other"},
 }
