@@ -24,12 +24,12 @@ class Fields:
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self.raw: Raw = tuple([(name.lower(), value) for name, value in raw])
-        self._values = dict(self.raw)
+        self._values = {name.decode("latin-1"): value for name, value in self.raw}
         if len(self._values) != len(self.raw):
             self._values = _joined(self.raw)
 
     def __contains__(self, name: str) -> bool:
-        return name.encode("latin-1", "replace") in self._values
+        return name in self._values
 
     def get(self, name: str) -> str | None:
         """The value of a field, its lines as one list (RFC 9110 section 5.3); None if there is none.
@@ -37,21 +37,21 @@ class Fields:
         Args:
             name: in lower case.
         """
-        value = self._values.get(name.encode("latin-1", "replace"))
+        value = self._values.get(name)
         return None if value is None else value.decode("latin-1")
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The lines of a field, one by one."""
-        key = name.encode("latin-1", "replace")
-        if key not in self._values:
+        if name not in self._values:
             return ()
+        key = name.encode("latin-1")
         return tuple([value.decode("latin-1") for line, value in self.raw if line == key])
 
 
-def _joined(raw: Raw) -> dict[bytes, bytes]:
-    lines: dict[bytes, list[bytes]] = {}
+def _joined(raw: Raw) -> dict[str, bytes]:
+    lines: dict[str, list[bytes]] = {}
     for name, value in raw:
-        lines.setdefault(name, []).append(value)
+        lines.setdefault(name.decode("latin-1"), []).append(value)
     return {name: b", ".join(values) for name, values in lines.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -38,7 +39,7 @@ class CacheStatus(Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
     def __str__(self) -> str:
-        parts = [token_or_string(self.cache)]
+        parts = [_word(self.cache)]
         if self.hit:
             parts.append("hit")
         elif self.fwd is not None:
@@ -52,9 +53,11 @@ class CacheStatus(Struct, frozen=True, kw_only=True):
         if self.ttl is not None:
             parts.append(f"ttl={min(_MOST, max(-_MOST, self.ttl))}")
         if self.detail is not None:
-            parts.append(f"detail={token_or_string(self.detail)}")
+            parts.append(f"detail={_word(self.detail)}")
         return "; ".join(parts)
 
 
 _MOST = 10**15 - 1
 """The largest number that a structured field can hold (RFC 9651 section 3.3.1)."""
+
+_word = lru_cache(maxsize=256)(token_or_string)

@@ -62,7 +62,7 @@ def freshened(
         not_modified: the fields of the 304.
     """
     tag = parse_etag(not_modified.get("etag"))
-    if tag is not None and not tag.weak:
+    if tag is not None and tag.is_strong:
         same = [variant for variant in variants if tag.strongly(variant.etag)]
         same.sort(key=lambda variant: (variant is chosen, variant.date, variant.received_at), reverse=True)
     else:
@@ -142,7 +142,9 @@ def _stands_alone(wanted: str | None) -> bool:
 
 def _tags(variants: Sequence[Answer], chosen: Answer | None) -> list[bytes]:
     """The kept tags that may be asked about, that of the chosen answer first."""
-    others = [one.etag for one in variants if one.etag is not None and not one.etag.weak]
+    others = [one.etag for one in variants if one.etag is not None and one.etag.is_strong]
+    if chosen is not None and chosen.etag is not None and not chosen.etag.is_quoted:
+        others = []  # who writes no quotes reads no lists
     tags = others if chosen is None or chosen.etag is None else [chosen.etag, *others]
     return list(dict.fromkeys(str(tag).encode("latin-1") for tag in tags))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from resilient.http.answer import Answer
 from resilient.http.codings import is_acceptable
 from resilient.http.fields import Fields
-from resilient.http.vary import Selecting, matches, selecting
+from resilient.http.vary import matches, selecting
 
 
 def selected(variants: Sequence[Answer], request: Fields) -> Answer | None:
@@ -20,22 +20,19 @@ def selected(variants: Sequence[Answer], request: Fields) -> Answer | None:
     for variant in variants:
         if best is not None and _rank(variant) <= _rank(best):
             continue
-        if stands_for(variant, selecting(_names(variant.selecting), request)) and is_acceptable(
-            variant.fields.get("content-encoding"), request.get("accept-encoding")
-        ):
+        if _stands_for(variant, request):
             best = variant
     if best is None or best.selecting or not _is_followed(best, variants):
         return best
     return selected([variant for variant in variants if variant.selecting], request)
 
 
-def stands_for(variant: Answer, asked: Selecting) -> bool:
-    """Whether ``variant`` was selected by the same fields; its language may do in place of a wish for it."""
-    return matches(variant.selecting, asked, variant.fields.get("content-language"))
-
-
-def _names(selecting: Selecting) -> list[str]:
-    return [name for name, _ in selecting]
+def _stands_for(variant: Answer, request: Fields) -> bool:
+    stored, fields = variant.selecting, variant.fields
+    if stored and not matches(stored, selecting([name for name, _ in stored], request), fields.get("content-language")):
+        return False
+    coding = fields.get("content-encoding")
+    return coding is None or is_acceptable(coding, request.get("accept-encoding"))
 
 
 def _is_followed(best: Answer, variants: Sequence[Answer]) -> bool:

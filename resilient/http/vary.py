@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 from resilient.http.fields import Fields, members
@@ -37,7 +38,18 @@ def _spelled(name: str, value: str | None) -> str | None:
         return None
     if name not in _ANY_ORDER:
         return ",".join(members(value))
+    return (_in_order if len(value) > _REMEMBERED else _known_in_order)(value)
+
+
+_REMEMBERED = 256
+"""Characters; what clients accept is no secret and little varied, so it is read once, but no longer text is kept."""
+
+
+def _in_order(value: str) -> str:
     return ",".join(sorted({_lean(member) for member in members(value)}))
+
+
+_known_in_order = lru_cache(maxsize=1024)(_in_order)
 
 
 def _lean(member: str) -> str:
@@ -57,10 +69,10 @@ def matches(stored: Selecting, asked: Selecting, content_language: str | None = 
         content_language: the answer's; if it is what the other request wants most, Accept-Language fits (RFC 9111
             section 4.1: a cache may rank preferences itself).
     """
-    return all(
-        name != "*" and (old == new or (name == "accept-language" and _prefers(new, content_language)))
-        for (name, old), (_, new) in zip(stored, asked, strict=True)
-    )
+    for (name, old), (_, new) in zip(stored, asked, strict=True):
+        if name == "*" or not (old == new or (name == "accept-language" and _prefers(new, content_language))):
+            return False
+    return True
 
 
 def _prefers(accept_language: str | None, content_language: str | None) -> bool:

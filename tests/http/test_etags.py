@@ -15,16 +15,43 @@ def test_a_tag_is_written_as_it_was_read(text):
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "abc", 'w/"abc"', 'W\\"abc"', 'W"abc"', "'abc'", '"a"b"', '"a b"', '"a', '"a", "b"', '"\x7f"', "*"],
+    [
+        None,
+        "",
+        'w/"abc"',
+        'W\\"abc"',
+        'W"abc"',
+        '"a"b"',
+        '"a b"',
+        '"a',
+        '"a", "b"',
+        '"\x7f"',
+        "*",
+        "a b",
+        "a,b",
+        "a\x7f",
+    ],
 )
 def test_what_is_no_tag_is_none(text):
     """It could not be asked about."""
     assert parse_etag(text) is None
 
 
+@pytest.mark.parametrize("text", ["abc", "'abc'", "W/abc", "a\xfc"])
+def test_a_tag_without_quotes_is_known_again(text):
+    """To the letter, but never as a strong one."""
+    tag = parse_etag(text)
+    assert str(tag) == text
+    assert tag.weakly(parse_etag(text))
+    assert not tag.strongly(parse_etag(text))
+    assert not tag.weakly(parse_etag(f'"{text}"'))
+
+
 @pytest.mark.parametrize(
     ("one", "other", "strongly", "weakly"),
     [
+        ('"\xfc"', '"\xc3\xbc"', False, True),
+        ('"\xfc"', '"\xfd"', False, False),
         ('W/"1"', 'W/"1"', False, True),
         ('W/"1"', 'W/"2"', False, False),
         ('W/"1"', '"1"', False, True),

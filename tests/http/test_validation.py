@@ -43,7 +43,7 @@ def test_what_is_kept_is_asked_about():
         assert sent(fields(), [one], one) == [f"if-none-match: {tag}", f"if-modified-since: {CHANGED}"]
     one = kept(last_modified=-1000)
     assert sent(fields(), [one], one) == [f"if-modified-since: {CHANGED}"]
-    for one in (kept(), kept(etag="unquoted"), kept(last_modified="yesterday")):
+    for one in (kept(), kept(etag="*"), kept(last_modified="yesterday")):
         assert sent(fields(), [one], one) == []
     assert sent(fields(), [], None) == []
 
@@ -60,6 +60,15 @@ def test_the_tags_of_all_variants_are_sent():
     one, other, same = variant("1", etag=A), variant("2", etag=B), variant("3", etag=B)
     assert sent(fields(foo="2"), [one, other, same], other) == ['if-none-match: "b", "a"']
     assert sent(fields(foo="4"), [one, other, same], None) == ['if-none-match: "a", "b"']
+
+
+def test_a_tag_without_quotes_is_sent_back_as_it_came():
+    """Alone: whoever writes no quotes reads no lists; that of another variant is not sent."""
+    one, other = variant("1", etag="abc"), variant("2", etag=B)
+    assert sent(fields(foo="1"), [one, other], one) == ["if-none-match: abc"]
+    assert sent(fields(foo="2"), [one, other], other) == ['if-none-match: "b"']
+    assert freshened(fields(), [one], one, fields(etag="abc")) == (one,)
+    assert freshened(fields(), [one, other], other, fields(etag="abc")) == ()
 
 
 def test_a_weak_tag_of_another_variant_is_not_sent():
@@ -201,6 +210,7 @@ def test_a_304_is_for_the_caller_if_nothing_of_ours_was_asked(asked):
         ({"if_none_match": "*"}, {}, True),
         ({"if_none_match": A}, {}, False),
         ({"if_none_match": "a"}, {"etag": "a"}, False),
+        ({"if_none_match": "a"}, {"etag": A}, False),
         ({"if_none_match": B, "if_modified_since": 0}, {"etag": A, "last_modified": -1000}, False),
         ({"if_none_match": A, "if_modified_since": -5000}, {"etag": A, "last_modified": -1000}, True),
         ({"if_modified_since": -1000}, {"last_modified": -1000}, True),
