@@ -10,7 +10,6 @@ from .both import Stream, reply_to
 from .http_caching import CACHED, Desk, fresh, is_hit
 
 MIB = 2**20
-CHUNK = bytes(MIB // 16)
 
 
 class Running(Stream):
@@ -23,7 +22,7 @@ class Running(Stream):
     def __iter__(self):
         for _ in range(self.count):
             self.taken += 1
-            yield CHUNK
+            yield bytes(MIB // 16)
 
     async def __aiter__(self):
         for piece in self:
