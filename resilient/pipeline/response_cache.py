@@ -108,8 +108,12 @@ class ResponseCache:
         object.__setattr__(self, "credentials", frozenset(name.encode("latin-1", "replace") for name in names))
         put_seconds(self, store_budget=self.store_budget)
         name = self.name
-        need(name is None or (isinstance(name, str) and name.isascii() and name.isprintable() and name != ""),
-             "name", name, "a word of ASCII")
+        need(
+            name is None or (isinstance(name, str) and name.isascii() and name.isprintable() and name != ""),
+            "name",
+            name,
+            "a word of ASCII",
+        )
         terms = Terms(
             strategy=self.strategy or Standard(STATED),
             holds=condition_of(self.condition),

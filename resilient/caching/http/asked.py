@@ -7,8 +7,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from resilient.call import Call
 from resilient.caching.http.terms import Terms
+from resilient.call import Call
 from resilient.http.asking import Asking, why_bypassed
 from resilient.http.directives import RequestControl, request_control
 from resilient.http.fields import Fields, members
@@ -129,7 +129,11 @@ class Asked:
     def _veiled(self, name: bytes, fields: Fields) -> bytes:
         text = fields.get(name.decode("latin-1")) or ""
         # In the one spelling in which such values are compared.
-        return text.encode("latin-1") if _is_clear(name) else digest(",".join(members(text)).encode(), self.secret).encode()
+        return (
+            text.encode("latin-1")
+            if _is_clear(name)
+            else digest(",".join(members(text)).encode(), self.secret).encode()
+        )
 
     def _whose(self, credentials: frozenset[bytes], secret: bytes) -> str:
         """Whose answer it is: what was named in the request's options, else the credentials."""

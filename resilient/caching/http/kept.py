@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, get_args
 
 from msgspec.structs import replace
 
-from resilient.call import INFINITE
 from resilient.caching.http.terms import Terms
+from resilient.call import INFINITE
 from resilient.entry import Entry, Plain
 from resilient.errors import CorruptEntryError
 from resilient.http.answer import Answer, answer

@@ -40,4 +40,3 @@ def served(kept: Kept, asked: Asked, beside: Raw) -> Response:
     elif (version := kept.extensions.get("http_version")) is not None:
         response.extensions["http_version"] = version
     return response
-

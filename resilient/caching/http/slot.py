@@ -14,6 +14,7 @@ from resilient.caching.http.kept import Kept, kept_in
 from resilient.caching.http.making import Draft, NotKept, Spans, draft, finished
 from resilient.caching.http.places import Found, find, fits, keep, key_of
 from resilient.caching.http.serving import is_servable, served
+from resilient.caching.http.stated import STATED
 from resilient.caching.http.terms import Terms
 from resilient.caching.http.told import Told, mark, name_of
 from resilient.caching.http.validating import Validated, asking_again, confirmed
@@ -25,7 +26,7 @@ from resilient.caching.strategies.failover import Failover
 from resilient.caching.tee import MAX_BODY, Tee
 from resilient.caching.through import Through
 from resilient.caching.turns import made_in_turn, make_behind
-from resilient.call import INFINITE, Call, Handler
+from resilient.call import INFINITE, Handler
 from resilient.entry import Entry
 from resilient.errors import DeadlineExceededError
 from resilient.events import BackgroundFailed, CacheRefreshed, CacheResult, CacheStored
@@ -33,6 +34,7 @@ from resilient.http.fields import Fields
 from resilient.http.keeping import is_complete
 from resilient.http.reuse import FAILED, Use, must_be_validated, stands_in, verdict
 from resilient.http.status import Forwarded
+from resilient.http.validation import agrees, merged
 from resilient.http.vary import selecting
 from resilient.messages import Response
 from resilient.outcome import Failure, is_failed_status
@@ -132,12 +134,9 @@ class ResponseSlot:
         return use == "stale" or (use == "fresh" and self._elapsed(kept) < kept.times.fresh_for)
 
     def _is_of_use(self, kept: Kept) -> bool:
-        use = self._use(kept)
-        if use in ("fresh", "stale", "behind"):
+        if self._use(kept) in ("fresh", "stale", "behind"):
             return True
-        if self._strategy == Failover.name and self._may_stand_in(kept, configured=True):
-            return True
-        return False
+        return self._strategy == Failover.name and self._may_stand_in(kept, configured=True)
 
     def _use(self, kept: Kept) -> Use:
         """What may be done with a kept answer for this request."""

@@ -63,7 +63,9 @@ def deviations_of(overrides: Overrides | None) -> Deviations:
     made: dict[str, Any] = {}
     for name, value in (overrides or {}).items():
         if name not in Deviations._fields:
-            raise ConfigurationError(f"overrides has no {name!r} (given {value!r}); {nearest(name, Deviations._fields)}")
+            raise ConfigurationError(
+                f"overrides has no {name!r} (given {value!r}); {nearest(name, Deviations._fields)}"
+            )
         made[name] = _READERS[name](name, value)
     return Deviations(**made)
 
