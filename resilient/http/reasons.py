@@ -1,4 +1,4 @@
-"""Why an answer is not kept, or the store not asked; the only words that Cache-Status and events say of it."""
+"""Why an answer is not kept, or the store not asked; the words that Cache-Status and events have for it."""
 
 from __future__ import annotations
 
@@ -20,5 +20,4 @@ Reason: TypeAlias = Literal[
     "incomplete",         # the body broke off, or nothing says that it did not
     "too-large",          # the body is larger than what is kept
     "undecodable",        # the body is not coded as its Content-Encoding says
-    "condition",          # the configured condition does not hold
 ]  # fmt: skip

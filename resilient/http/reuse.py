@@ -59,19 +59,18 @@ def must_be_validated(answer: Answer) -> bool:
     return answer.control.must_revalidate or answer.control.no_cache
 
 
-def stands_in(answer: Answer, asked: RequestControl, resident: float, window: float = 0.0, cap: float = inf) -> bool:
-    """Whether it may be served because the origin failed (RFC 5861 section 4).
+def stands_in(answer: Answer, asked: RequestControl, resident: float, cap: float = inf) -> bool:
+    """Whether origin or request allow that it is served because the origin failed (RFC 5861 section 4).
 
     Args:
         answer: the kept answer.
         asked: what the request wants.
         resident: seconds that it has been kept.
-        window: seconds that it may be stale by configuration (RFC 9111 section 4.2.4).
-        cap: seconds that it may be stale at most, whatever origin and request allow.
+        cap: seconds that it may be stale at most, whatever they allow.
     """
     if must_be_validated(answer) or asked.no_cache or asked.no_store:
         return False
-    allowed = min(cap, max(window, answer.control.stale_if_error or 0, asked.stale_if_error or 0))
+    allowed = min(cap, max(answer.control.stale_if_error or 0, asked.stale_if_error or 0))
     return allowed > 0 and -answer.ttl(resident) <= allowed
 
 

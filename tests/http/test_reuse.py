@@ -145,21 +145,18 @@ def helps(said, asked="", resident=0.0, **options):
         ("max-age=60, stale-if-error=10", "", 70.1, {}, False),
         ("max-age=60", "stale-if-error=10", 70, {}, True),
         ("max-age=60, stale-if-error=10", "stale-if-error=20", 80, {}, True),
-        ("max-age=60", "", 70, {"window": 10.0}, True),
-        ("max-age=60", "", 70.1, {"window": 10.0}, False),
         ("max-age=60, stale-if-error=100", "", 71, {"cap": 10.0}, False),
-        ("max-age=60", "", 71, {"window": 100.0, "cap": 10.0}, False),
-        ("max-age=60, stale-if-error=10, must-revalidate", "", 65, {"window": 100.0}, False),
-        ("max-age=60, stale-if-error=10, no-cache", "", 65, {"window": 100.0}, False),
-        ("max-age=60, stale-if-error=10", "no-cache", 65, {"window": 100.0}, False),
+        ("max-age=60, stale-if-error=10, must-revalidate", "", 65, {}, False),
+        ("max-age=60, stale-if-error=10, no-cache", "", 65, {}, False),
+        ("max-age=60, stale-if-error=10", "no-cache", 65, {}, False),
         ("max-age=60, stale-if-error=10", "no-store", 65, {}, False),
         ("max-age=60, stale-if-error=10", "max-age=0", 5, {}, True),
         ("max-age=60", "max-age=0", 5, {}, False),
-        ("max-age=60, stale-if-error=10", "", inf, {"window": 100.0}, False),
+        ("max-age=60, stale-if-error=10", "", inf, {}, False),
     ],
 )
 def test_a_stale_answer_stands_in_for_a_failure(said, asked, resident, options, allowed):
-    """As far as origin, request or configuration allow, never beyond the cap, never against must-revalidate."""
+    """As far as origin or request allow, never beyond the cap, never against must-revalidate."""
     assert helps(said, asked, resident, **options) is allowed
 
 
@@ -188,7 +185,7 @@ def test_time_never_makes_an_answer_better(said, max_age, asked, early, late):
     answer = kept(cache_control=", ".join([f"max-age={max_age}", *said]))
     early, late = sorted((early, late))
     assert RANK[verdict(answer, asked, early).use] <= RANK[verdict(answer, asked, late).use]
-    assert stands_in(answer, asked, early, 50.0) >= stands_in(answer, asked, late, 50.0)
+    assert stands_in(answer, asked, early) >= stands_in(answer, asked, late)
 
 
 @settings(deadline=None)
@@ -203,4 +200,4 @@ def test_what_forbids_is_never_overruled(said, max_age, asked, resident):
         assert not served
     if must_be_validated(answer):
         assert found.use not in ("stale", "behind")
-        assert not stands_in(answer, asked, resident, 1e9)
+        assert not stands_in(answer, asked, resident)
