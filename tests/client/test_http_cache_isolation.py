@@ -23,6 +23,22 @@ def test_a_hit_leaves_the_jar_alone(world, origin):
     assert (is_hit(hit), "set-cookie" in hit.headers, dict(caller.client.cookies)) == (True, False, {})
 
 
+def test_a_cookie_of_a_304_reaches_whoever_asked(world, origin):
+    """It is that caller's, in the answer and in the jar; the next hit has none of it."""
+    caller = world.client(origin, cached(credential_headers=["authorization"]))
+    origin.answers(headers={**fresh(1), "etag": '"1"'})
+    caller.get()
+    world.clock.advance(2)
+    origin.answers(304, headers=[*fresh().items(), ("etag", '"1"'), ("set-cookie", "id=7"), ("set-cookie", "more=8")])
+    confirmed = caller.get()
+    assert (confirmed.status_code, confirmed.content) == (200, b"ok")
+    assert confirmed.headers.get_list("set-cookie") == ["id=7", "more=8"]
+    assert dict(caller.client.cookies) == {"id": "7", "more": "8"}
+    caller.client.cookies.clear()
+    hit = caller.get()
+    assert (is_hit(hit), "set-cookie" in hit.headers, dict(caller.client.cookies)) == (True, False, {})
+
+
 def test_the_callers_request_stays_as_it_was(world, origin):
     """Our conditions go with a copy of it."""
     caller = world.client(origin, CACHED)
