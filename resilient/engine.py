@@ -8,9 +8,13 @@ from contextvars import ContextVar
 from typing import Any, Self, TypeAlias
 
 from resilient.caching.cache import Cache
+from resilient.caching.guard import Guard
+from resilient.caching.http.invalidating import Invalidating
+from resilient.caching.http.writing import written
 from resilient.call import INFINITE, Call, Host, Sender
 from resilient.errors import CallError, ConfigurationError
 from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
+from resilient.http.invalidation import invalidates
 from resilient.journey import Journey
 from resilient.mechanics.budget import Tokens
 from resilient.mechanics.circuit import Circuit
@@ -160,6 +164,8 @@ class Engine:
         journey.deadline = call.deadline
         try:
             response = await route.handler(call)
+            if not route.caches and call.store is not None and invalidates(request.method, response.status_code):
+                await _forget(call, response)
         except Exception as error:
             # Errors of the HTTP library carry it too: whoever catches one wants to know what came before.
             with suppress(AttributeError):
@@ -176,6 +182,10 @@ class Engine:
             return started + asked
         route, _ = self.policies.find(request.method, request.url)
         return INFINITE if route.deadline is None else route.deadline.ends(started, asked_phases(request))
+
+    def invalidating(self) -> Invalidating | None:
+        """What makes the cache forget answers, None without one."""
+        return None if self.cache is None else Invalidating(self.cache.store(self.runtime), self.runtime)
 
     def ended(self, trip: Trip, request: Request, response: Response) -> None:
         """Close the journey of a call that was answered."""
@@ -243,6 +253,14 @@ class Engine:
         """The circuit of an origin, to be worked by hand."""
         _, host = self.policies.find(method, url)
         return CircuitHandle(host, self.sinks, self.runtime.clock.now)
+
+
+async def _forget(call: Call, response: Response) -> None:
+    """Forget what an answer under a policy without a cache shows to be untrue: other policies may have kept it."""
+    assert call.store is not None
+    guard = Guard(call.store, call.runtime, call.record)
+    if (secret := await guard.secret()) is not None:
+        await written(call, response, guard, secret)
 
 
 def _options_of(request: Request) -> Options:

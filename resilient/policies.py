@@ -36,10 +36,11 @@ class Route:
         handler: the policy's pipeline down to the transport.
         deadline: the policy's deadline for a whole call, None without one.
         budget: what retries may cost, None for as much as they like.
+        caches: whether the policy keeps answers.
         name: the pattern as text; a label in metrics.
     """
 
-    __slots__ = ("budget", "deadline", "handler", "name", "pattern", "policy")
+    __slots__ = ("budget", "caches", "deadline", "handler", "name", "pattern", "policy")
 
     def __init__(self, name: str, policy: Policy) -> None:
         if not isinstance(policy, Policy):
@@ -50,6 +51,7 @@ class Route:
         self.handler: Handler = compose(stages, exchange)
         self.deadline = next((stage for stage in stages if isinstance(stage, Deadline)), None)
         self.budget: Budget | None = policy.effective_budget
+        self.caches = any(isinstance(stage, ResponseCache) for stage in stages)
         self.name = name
 
 
@@ -165,7 +167,7 @@ class Policies:
 
     def keep_answers(self) -> bool:
         """Whether any policy has a response cache, so that a store is wanted."""
-        return any(isinstance(stage, ResponseCache) for route in self._routes for stage in route.policy.stages())
+        return any(route.caches for route in self._routes)
 
     def known(self) -> Iterable[tuple[Route, Host]]:
         """All origins of which something is known, with the route under which it was learned."""

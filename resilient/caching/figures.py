@@ -14,7 +14,7 @@ class Stats:
     """What a cache did in this process since it was made.
 
     Attributes:
-        calls: how many decorated calls ended how: ``hit``, ``stale``, ``revalidated``, ``miss``, ``collapsed``, ``bypass``.
+        calls: how many decorated calls ended how: ``hit``, ``stale``, ``miss``, ``collapsed``, ``bypass``.
         by_strategy: the same by strategy.
         stored: how many values were written.
         not_stored: how many were made but not written, by the reason.

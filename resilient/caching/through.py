@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 from resilient.caching.coding import AsTheyAre, Coding
@@ -134,6 +134,10 @@ class Through:
     async def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Entries by their names in the store, of which middlewares see nothing."""
         return await self._core.store(self._mount, self._runtime).get_many(keys)
+
+    def scan(self, prefix: str = "") -> AsyncIterator[str]:
+        """Names in the store, of which middlewares see nothing."""
+        return self._core.store(self._mount, self._runtime).scan(prefix)
 
     async def commit(
         self,

@@ -21,6 +21,7 @@ from resilient.caching.strategies.locked import Locked
 from resilient.caching.strategies.simple import Simple
 from resilient.caching.strategies.soft import Soft
 from resilient.caching.strategies.standard import Standard
+from resilient.caching.tee import MAX_BODY
 from resilient.call import Call, Handler
 from resilient.checks import are_all, need
 from resilient.durations import Duration, seconds_of
@@ -28,6 +29,7 @@ from resilient.errors import ConfigurationError
 from resilient.http.status import Forwarded
 from resilient.messages import Response
 from resilient.settings import put_seconds, settings
+from resilient.stores.parameters import bytes_of
 
 CREDENTIAL_HEADERS = ("authorization", "cookie", "x-api-key", "api-key")
 MAX_STALE: Duration = "1d"
@@ -42,6 +44,7 @@ class More(TypedDict, total=False):
     condition: ConditionOption
     credential_headers: Collection[str]
     max_stale: Duration
+    max_body: int | str
     name: str | None
     store_budget: Duration | None
 
@@ -52,8 +55,7 @@ class ResponseCache:
 
     An answer is served as long as it says itself; what is stale is asked for only if it has changed. Kept is the raw
     body with its header fields, less Set-Cookie and those of the connection. An answer is private to the credentials
-    that asked for it, unless it says ``public`` or ``s-maxage``. A streamed answer passes through while it is kept;
-    bodies above 8 MiB are not.
+    that asked for it, unless it says ``public`` or ``s-maxage``. A streamed answer passes through while it is kept.
 
     Args:
         ttl: how long an answer is fresh, in place of what it states itself; all else it says still counts.
@@ -67,6 +69,7 @@ class ResponseCache:
         credential_headers: fields whose values say whose answer it is.
         max_stale: how stale an answer is served at most because its origin or the request allow it. The windows of a
             strategy are its own.
+        max_body: the longest body that is kept: bytes, or text such as ``"8MiB"``.
         name: of this cache in Cache-Status; None for the client's, or ``resilient``.
         store_budget: how long a call waits for one command of its store, and twice as long in all; then it goes on
             as if nothing were kept. None: as long as the store takes.
@@ -82,6 +85,7 @@ class ResponseCache:
     condition: ConditionOption = None
     credential_headers: Collection[str] = field(default=CREDENTIAL_HEADERS)
     max_stale: Duration = MAX_STALE
+    max_body: int | str = MAX_BODY
     name: str | None = None
     store_budget: Duration | None = COMMAND_BUDGET
     credentials: frozenset[bytes] = field(init=False, repr=False)
@@ -120,6 +124,7 @@ class ResponseCache:
             rules=rules,
             deviations=deviations_of(self.overrides),
             max_stale=0.0 if self.max_stale == 0 else seconds_of(self.max_stale, option="max_stale"),
+            max_body=bytes_of(self.max_body, option="max_body"),
             name=name,
         )
         object.__setattr__(self, "terms", terms)
@@ -180,7 +185,7 @@ class ResponseCache:
 
     async def __call__(self, call: Call, proceed: Handler) -> Response:
         """Answer from what is kept, where the rules and the strategy say so, else by what ``proceed`` answers."""
-        if call.store is None or call.options.cache is False:
+        if call.store is None:
             return await proceed(call)
         budget = None if self.store_budget is None else float(self.store_budget)  # type: ignore[arg-type] # seconds
         guard = Guard(call.store, call.runtime, call.record, budget, call.store_health)
@@ -191,8 +196,8 @@ class ResponseCache:
         asked = Asked(call, terms, self.credentials, secret)
         if asked.bypasses == "method":
             return await self._written(asked, proceed, guard)
-        if asked.bypasses is not None:
-            return await self._past(call, proceed, "bypass", asked.bypasses)
+        if call.options.cache is False or asked.bypasses is not None:
+            return await self._past(call, proceed, "bypass", asked.bypasses or "options")
         slot = ResponseSlot(terms, asked, proceed, guard)
         try:
             response = await terms.strategy(slot)
@@ -217,10 +222,11 @@ class ResponseCache:
         """Let a request pass that may change something; the answer to a POST may be one to GET too."""
         call = asked.call
         slot = ResponseSlot(self.terms, asked, proceed, guard)
-        began = await slot.begin() if asked.method == "POST" else None
+        may_be_kept = asked.method == "POST" and call.options.cache is not False
+        began = await slot.begin() if may_be_kept else None
         response = await self._past(call, proceed, "method", "method")
         alone = await written(call, response, guard, asked.secret, began)
-        if alone and asked.method == "POST" and "content-location" in response.headers:
+        if alone and "content-location" in response.headers:
             await slot.put(response, fresh_for=STATED, keep_for=STATED)
         return response
 

@@ -10,9 +10,11 @@ import httpx2
 
 from resilient.config import PathLike, client_options
 from resilient.engine import CircuitHandle, State
+from resilient.messages import origin_of
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
 from resilient.ports import Clock
+from resilient.runtime.drive import drive
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
 from resilient.telemetry import Sink
@@ -23,6 +25,7 @@ from resilient_adapters.httpx2.options import (
     ClientOptions,
     ConfiguredOptions,
     checked,
+    invalidation,
 )
 from resilient_adapters.httpx2.owner import Owner, Store
 from resilient_adapters.httpx2.places import AsyncPlaces, Places
@@ -45,6 +48,21 @@ class _Client:
     def circuit(self, url: httpx2.URL | str, method: str = "GET") -> CircuitHandle:
         """The circuit of the origin of ``url``, to be isolated or closed by hand."""
         return self._owner.engine.circuit(method.upper(), self.build_request(method, url).url)
+
+    async def _invalidated(self, **given: Any) -> int:
+        """Forget what is meant; how many answers there were."""
+        what, value = invalidation(given)
+        invalidating = self._owner.engine.invalidating()
+        if invalidating is None:
+            return 0
+        if what == "tag":
+            return await invalidating.tag(value)
+        if what == "partition":
+            return await invalidating.partition(value)
+        request = self.build_request("GET", value)
+        if what == "prefix":
+            return await invalidating.prefix(origin_of(request.url) + request.url.path)
+        return await invalidating.url(request.url, request.headers["host"].encode("latin-1", "replace"))
 
 
 class ResilientClient(_Client, httpx2.Client):
@@ -116,6 +134,31 @@ class ResilientClient(_Client, httpx2.Client):
             raise
         self._owner.engine.ended(trip, request, response)
         return handed_over(response, request, carried)
+
+    def invalidate(
+        self,
+        *,
+        url: httpx2.URL | str | None = None,
+        tag: str | None = None,
+        prefix: httpx2.URL | str | None = None,
+        partition: str | None = None,
+    ) -> int:
+        """Forget kept answers; what is being asked for meanwhile is not kept either. Give one argument.
+
+        Args:
+            url: all answers to this URL, whoever they belong to.
+            tag: what has this tag: answers that name it in Cache-Groups, and values of functions in the same store.
+            prefix: all answers from URLs that begin so, whatever their query.
+            partition: all answers of the partition of this name, see ``options(partition=...)``.
+
+        Returns:
+            How many were forgotten.
+
+        Raises:
+            ConfigurationError: it is not clear what is meant.
+            StoreError: the store failed, and may not have forgotten.
+        """
+        return drive(self._invalidated(url=url, tag=tag, prefix=prefix, partition=partition))
 
     def close(self) -> None:
         """Close the connections, and the cache unless it was given."""
@@ -189,6 +232,17 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
             raise
         self._owner.engine.ended(trip, request, response)
         return handed_over(response, request, carried)
+
+    async def invalidate(
+        self,
+        *,
+        url: httpx2.URL | str | None = None,
+        tag: str | None = None,
+        prefix: httpx2.URL | str | None = None,
+        partition: str | None = None,
+    ) -> int:
+        """Forget kept answers; as :meth:`ResilientClient.invalidate`."""
+        return await self._invalidated(url=url, tag=tag, prefix=prefix, partition=partition)
 
     async def aclose(self) -> None:
         """Close the connections, and the cache unless it was given."""

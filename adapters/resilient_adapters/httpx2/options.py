@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import httpx2
 
+from resilient.checks import need
+from resilient.errors import ConfigurationError
 from resilient.messages import Unasked
 from resilient.ports import Clock
 from resilient.settings import unknown_option
@@ -92,3 +94,31 @@ def checked(owner: str, options: Mapping[str, Any], known: type[SharedOptions]) 
     for pattern, transport in mounts.items():
         refuse_foreign(f"mounts[{pattern!r}]", transport)
     return {"timeout": _DEFAULT_TIMEOUT, **options}
+
+
+def invalidation(given: Mapping[str, Any]) -> tuple[str, Any]:
+    """What a cache is to forget: the name of the one argument that was given, and its value.
+
+    Raises:
+        ConfigurationError: none was given, or several, or it has a wrong value.
+    """
+    found = [(name, value) for name, value in given.items() if value is not None]
+    if len(found) != 1:
+        said = " and ".join(name for name, _ in found) or "nothing"
+        raise ConfigurationError(f"invalidate() was given {said}; give one of: {', '.join(given)}")
+    name, value = found[0]
+    if name in ("url", "prefix"):
+        return name, _whole(name, value)
+    need(isinstance(value, str), name, value, "text")
+    return name, value
+
+
+def _whole(option: str, value: object) -> httpx2.URL:
+    right = "a whole URL, such as 'https://api.example.com/items'"
+    need(isinstance(value, str | httpx2.URL), option, value, right)
+    try:
+        url = httpx2.URL(cast("str", value))
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
+    need(url.scheme in ("http", "https") and url.host != "", option, value, right)
+    return url

@@ -201,6 +201,7 @@ def _read(entry: Any, terms: Terms) -> Kept:
 
 
 def sound_fields(headers: Any) -> Raw:
+    """Header fields as they are believed to be; raises TypeError if they are none."""
     found = tuple((name, value) for name, value in headers)
     if not all(type(name) is bytes and type(value) is bytes for name, value in found):
         raise TypeError(found)
@@ -208,6 +209,7 @@ def sound_fields(headers: Any) -> Raw:
 
 
 def selecting_in(given: Any) -> Selecting:
+    """Selecting fields as they are believed to be; raises TypeError if they are none."""
     found = tuple((name, value) for name, value in given)
     if not all(type(name) is str and (value is None or type(value) is str) for name, value in found):
         raise TypeError(found)

@@ -23,14 +23,14 @@ from resilient.caching.pauses import Pauses
 from resilient.caching.slot import Making
 from resilient.caching.spans import Span
 from resilient.caching.strategies.failover import Failover
-from resilient.caching.tee import MAX_BODY, Tee
+from resilient.caching.tee import Tee
 from resilient.caching.through import Through
 from resilient.caching.turns import made_in_turn, make_behind
 from resilient.call import INFINITE, Handler
 from resilient.entry import Entry
 from resilient.errors import DeadlineExceededError
 from resilient.events import BackgroundFailed, CacheRefreshed, CacheResult, CacheStored
-from resilient.http.fields import Fields
+from resilient.http.fields import Fields, whole_number
 from resilient.http.keeping import is_complete
 from resilient.http.reuse import FAILED, Use, must_be_validated, stands_in, verdict
 from resilient.http.status import Forwarded
@@ -263,7 +263,7 @@ class ResponseSlot:
             return await self._proceed(self._call)
         self._validated = validated
         age = validated.kept.answer.initial_age
-        return served(validated.kept, self._asked, ((b"age", b"%d" % age),))
+        return served(validated.kept, self._asked, ((b"age", b"%d" % age), *validated.cookies))
 
     # --- keeping ---
 
@@ -295,7 +295,10 @@ class ResponseSlot:
         complete = partial(self._complete, made, dict(value.extensions), status, fields)
         if body.content is not None:
             return await complete(body.content)
-        body.watch(Tee(complete, self._not_kept))
+        announced = whole_number(fields.get("content-length") or "")
+        if announced is not None and announced > terms.max_body:
+            return self._not_kept("too-large")
+        body.watch(Tee(complete, self._not_kept, terms.max_body))
         return None
 
     async def _put_head(self, value: Response) -> None:
@@ -325,7 +328,7 @@ class ResponseSlot:
         framed = "transfer-encoding" in fields or version in (b"HTTP/2", b"HTTP/3") or status == 204
         if not is_complete(len(content), fields.get("content-length"), framed or made.answer.has_validator):
             return self._not_kept("incomplete")
-        if len(content) > MAX_BODY:
+        if len(content) > self._terms.max_body:
             return self._not_kept("too-large")
         if "content-encoding" in fields and not self._call.library.decodes(list(fields.raw), content):
             return self._not_kept("undecodable")

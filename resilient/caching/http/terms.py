@@ -63,9 +63,8 @@ def deviations_of(overrides: Overrides | None) -> Deviations:
     made: dict[str, Any] = {}
     for name, value in (overrides or {}).items():
         if name not in Deviations._fields:
-            raise ConfigurationError(
-                f"overrides has no {name!r} (given {value!r}); {nearest(name, Deviations._fields)}"
-            )
+            hint = nearest(name, Deviations._fields)
+            raise ConfigurationError(f"overrides has no {name!r} (given {value!r}); {hint}")
         made[name] = _READERS[name](name, value)
     return Deviations(**made)
 
@@ -111,6 +110,7 @@ class Terms(NamedTuple):
         rules: ``rfc9111``; or ``ttl-only``, where of all that either side says only no-store and Vary count.
         deviations: what of the rules does not hold.
         max_stale: seconds that anything may be served stale at most, whoever permits it.
+        max_body: bytes of the longest body that is kept.
         name: of the cache in Cache-Status, None for the client's.
     """
 
@@ -119,6 +119,7 @@ class Terms(NamedTuple):
     rules: Rules
     deviations: Deviations
     max_stale: float
+    max_body: int
     name: str | None
 
     @property

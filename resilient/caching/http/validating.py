@@ -15,7 +15,7 @@ from resilient.caching.http.terms import Terms
 from resilient.call import Call
 from resilient.errors import CorruptEntryError
 from resilient.http.answer import Answer
-from resilient.http.fields import Fields
+from resilient.http.fields import Fields, Raw
 from resilient.http.freshness import initial_age
 from resilient.http.validation import CONDITIONS, conditions, freshened, is_for_caller, merged
 from resilient.ports import Clock
@@ -27,10 +27,12 @@ class Validated(NamedTuple):
     Attributes:
         kept: the answer, with its new fields.
         fields: those, with what the 304 says of its age.
+        cookies: the lines of the 304's own Set-Cookie, which are the caller's and are not kept.
     """
 
     kept: Kept
     fields: Fields
+    cookies: Raw
 
 
 def asking_again(call: Call, asked: Asked, found: Found) -> tuple[Call, bool]:
@@ -63,15 +65,15 @@ async def confirmed(
     chosen = None if found.chosen is None else found.chosen.answer
     same = freshened(asked.fields, found.visible, chosen, update)
     if not same:
-        return "for-caller" if is_for_caller(asked.fields, update) else None
-    base = found.chosen if chosen is not None and chosen in same else await _other(guard, found, same[0], terms)
+        return "for-caller" if is_for_caller(asked.fields, found.visible, chosen, update) else None
+    base = found.chosen if same[0] is chosen else await _other(guard, found, same[0], terms)
     if base is None:
         return None
     wall = clock.wall()
     fields = Fields(merged(base.answer.fields.raw, update, terms.control(update)[0], wall))
     shown = Fields([line for line in fields.raw if line[0] != b"age"])
     answer = replace(base.answer, fields=shown, initial_age=initial_age(fields, began.wall, wall), received_at=wall)
-    return Validated(base.with_answer(answer), fields)
+    return Validated(base.with_answer(answer), fields, tuple(line for line in update.raw if line[0] == b"set-cookie"))
 
 
 async def _other(guard: Guard, found: Found, answer: Answer, terms: Terms) -> Kept | None:
