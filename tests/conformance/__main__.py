@@ -29,7 +29,8 @@ def main() -> int:
     mine = [(one, _outcomes(one, folder)) for one in ours()]
     missed = {one.name: surprises(judged, one.may_fail) for one, judged in mine}
     for name, found in missed.items():
-        print(*(f"{name}: {surprise}" for surprise in found), sep="\n")
+        for surprise in found:
+            print(f"{name}: {surprise}")
     page.write(mine, [(one, _outcomes(one, folder)) for one in peers()])
     return 1 if any(missed.values()) else 0
 
@@ -41,7 +42,7 @@ def _outcomes(one: Contestant, folder: Path) -> list[Judged]:
         client = one.make(Path(files))
         results, slowest = asyncio.run(results_of(client, cases, origin))
     judged = judge(cases, results)
-    print(" | ".join([one.name, *page.cells(one, judged)]), flush=True)
+    print(" | ".join(page.scores(one, judged)), flush=True)
     if slowest > TOO_SLOW:
         print(f"Requests took up to {slowest:.1f} s: run it again when less else is running.")
     return judged

@@ -14,6 +14,8 @@ from resilient import Policy, ResponseCache
 from resilient.runtime.drive import drive
 from resilient.testing import FakeClock
 
+from . import page
+from .clients import Contestant
 from .expectations import MAY_FAIL, NEEDS_FAILOVER
 from .messages import Answer
 from .origin import SuiteOrigin
@@ -88,6 +90,17 @@ def test_a_cache_without_other_options_meets_the_gate(outcomes, store):
 def test_a_client_without_a_cache_does_not_meet_it(outcomes):
     """The counterpart: the gate can be missed."""
     assert surprises(outcomes(PLAIN))
+
+
+def test_the_page_says_what_came_out(outcomes, tmp_path, monkeypatch):
+    """A row for each client, what is unexpected of ours, and each reason for a failure."""
+    monkeypatch.setattr(page, "PAGE", tmp_path / "conformance.md")
+    judged = outcomes(PLAIN)
+    page.write([(Contestant("ours", None, MAY_FAIL), judged)], [(Contestant("theirs", None, MAY_FAIL), judged)])
+    written = page.PAGE.read_text()
+    assert f"| ours | 45 of 154 | 1 of 83 | {len(surprises(judged))} |" in written
+    assert "| theirs | 45 of 154 | 1 of 83 |\n" in written
+    assert all(f"| `{test}` | {why} |" in written for test, why in {**MAY_FAIL, **NEEDS_FAILOVER}.items())
 
 
 def test_the_gate_names_tests_that_there_are():
