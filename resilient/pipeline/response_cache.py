@@ -10,9 +10,9 @@ from resilient.caching.conditions import ConditionOption, condition_of
 from resilient.caching.guard import COMMAND_BUDGET, Guard
 from resilient.caching.http.asked import Asked
 from resilient.caching.http.slot import ResponseSlot
-from resilient.caching.http.stated import STATED
+from resilient.caching.http.stated import STATED, Spans
 from resilient.caching.http.terms import Overrides, Rules, Terms, deviations_of, rules_of
-from resilient.caching.http.told import Told, mark, name_of
+from resilient.caching.http.told import mark, name_of
 from resilient.caching.http.writing import written
 from resilient.caching.slot import Strategy
 from resilient.caching.strategies.early import Early
@@ -26,7 +26,7 @@ from resilient.call import Call, Handler
 from resilient.checks import are_all, need
 from resilient.durations import Duration, seconds_of
 from resilient.errors import ConfigurationError
-from resilient.http.status import Forwarded
+from resilient.events import CacheLookup, Forwarded
 from resilient.messages import Response
 from resilient.settings import put_seconds, settings
 from resilient.stores.parameters import bytes_of
@@ -208,14 +208,14 @@ class ResponseCache:
 
     async def _past(self, call: Call, proceed: Handler, fwd: Forwarded, detail: str) -> Response:
         """Let the request pass by what is kept."""
+        lookup = CacheLookup(result="bypass", strategy="none", fwd=fwd, detail=detail)
         try:
             response = await proceed(call)
         except BaseException:
-            call.record(Told(result="bypass", strategy="none", fwd=fwd, detail=detail).event())
+            call.record(lookup)
             raise
-        told = Told(result="bypass", strategy="none", fwd=fwd, detail=detail)
-        mark(response, told, self.terms.name or name_of(call.client))
-        call.record(told.event())
+        mark(response, lookup, self.terms.name or name_of(call.client))
+        call.record(lookup)
         return response
 
     async def _written(self, asked: Asked, proceed: Handler, guard: Guard) -> Response:
@@ -223,11 +223,12 @@ class ResponseCache:
         call = asked.call
         slot = ResponseSlot(self.terms, asked, proceed, guard)
         may_be_kept = asked.method == "POST" and call.options.cache is not False
-        began = await slot.begin() if may_be_kept else None
+        question = slot.question(await slot.begin()) if may_be_kept else None
         response = await self._past(call, proceed, "method", "method")
+        began = None if question is None else question.began
         alone = await written(call, response, guard, asked.secret, began)
-        if alone and "content-location" in response.headers:
-            await slot.put(response, fresh_for=STATED, keep_for=STATED)
+        if question is not None and alone and "content-location" in response.headers:
+            await question.put(response, Spans(STATED, STATED))
         return response
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from msgspec.structs import replace
 
+from resilient.caching.http.stated import Spans
 from resilient.caching.http.terms import Terms
 from resilient.call import INFINITE
 from resilient.entry import Entry, Plain
@@ -43,6 +44,11 @@ class Times(NamedTuple):
     clock: bytes
     fresh_for: float
     served_for: float
+
+    @property
+    def spans(self) -> Spans:
+        """What the strategy wanted."""
+        return Spans(self.fresh_for, self.served_for)
 
     def elapsed(self, clock: Clock) -> float:
         """Seconds since the receipt, by whichever clock says more."""

@@ -11,9 +11,8 @@ from resilient.caching.http.asked import Asked, place_of
 from resilient.caching.http.forgetting import Began, group_tag, tag_of
 from resilient.caching.http.kept import Kept, Times, said_beside
 from resilient.caching.http.places import Found
-from resilient.caching.http.stated import STATED, span_of
+from resilient.caching.http.stated import STATED, Spans, span_of
 from resilient.caching.http.terms import Terms
-from resilient.caching.spans import Span
 from resilient.caching.strategies.early import Early
 from resilient.http.answer import Answer, answer
 from resilient.http.directives import cache_control
@@ -61,18 +60,6 @@ class Draft(NamedTuple):
     note: str | None
     is_public: bool
     tags: Sequence[str]
-
-
-class Spans(NamedTuple):
-    """What a strategy wants of an answer.
-
-    Attributes:
-        fresh_for: as good as new.
-        keep_for: served.
-    """
-
-    fresh_for: Span
-    keep_for: Span
 
 
 def draft(

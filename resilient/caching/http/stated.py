@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from resilient.caching.spans import Span
 
@@ -31,3 +31,15 @@ def span_of(span: Span, stated: float) -> float:
         stated: what the answer says.
     """
     return span if isinstance(span, float | int) else span.seconds((), {}, stated)
+
+
+class Spans(NamedTuple):
+    """What a strategy wants of an answer.
+
+    Attributes:
+        fresh_for: as good as new.
+        keep_for: served.
+    """
+
+    fresh_for: Span
+    keep_for: Span
