@@ -46,9 +46,9 @@ def validated(request, etag, **reply):
 class Desk:
     """A client in real threads and loops, whose clock stands still: for stores on disk and in Redis."""
 
-    def __init__(self, colour, family, store, policy=PATIENT, **options):
+    def __init__(self, colour, family, store, policy=PATIENT, clock=None, **options):
         self.colour = colour
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.origin = family.kit.Origin(clock=self.clock)
         kind = family.door.ResilientClient if colour == "blocking" else family.door.AsyncResilientClient
         given = {"transport": self.origin, "clock": self.clock, "base_url": "https://api.test", **options}

@@ -3,9 +3,9 @@
 import pytest
 
 from resilient import Cache, options
-from resilient.testing import Reply
+from resilient.testing import FakeClock, Reply
 
-from .http_caching import CACHED, PATIENT, Desk, fresh, is_hit
+from .http_caching import CACHED, Desk, fresh, is_hit
 
 
 def answering(origin, status=200, **fields):
@@ -126,12 +126,13 @@ def test_a_write_names_groups_that_are_forgotten(world, origin):
     assert hits() == [False, False, True, True]
 
 
-@pytest.mark.parametrize("store", ["mem://", "disk"])
-def test_every_client_of_a_store_forgets(colour, family, tmp_path, store):
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+def test_every_client_of_a_store_forgets(colour, family, tmp_path, kind):
     """What one has forgotten no other one serves."""
-    url = store if store != "disk" else f"disk://{tmp_path}/cache?write_wait=60s&busy_timeout=60s"
-    cache = Cache(url) if store == "mem://" else url
-    with Desk(colour, family, cache, PATIENT) as one, Desk(colour, family, cache, PATIENT) as other:
+    clock = FakeClock()
+    disk = f"disk://{tmp_path}/cache?write_wait=60s&busy_timeout=60s"
+    store = Cache("mem://", clock=clock) if kind == "memory" else disk
+    with Desk(colour, family, store, clock=clock) as one, Desk(colour, family, store, clock=clock) as other:
         for desk in (one, other):
             desk.origin.answers(headers=fresh(600))
         one.get()

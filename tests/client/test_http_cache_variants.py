@@ -62,7 +62,7 @@ def test_a_304_never_answers_by_a_variant_that_does_not_match(world, origin):
 
     def behave(request, *_):
         if "if-modified-since" in request.headers:
-            return Reply(status=304, headers={"vary": "accept-language"})
+            return Reply(status=304, headers={"vary": "accept-language", "last-modified": date})
         language = request.headers["accept-language"].encode()
         return Reply(body=language, headers={**fresh(0), "last-modified": date, "vary": "accept-language"})
 
