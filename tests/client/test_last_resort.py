@@ -27,8 +27,11 @@ class Slow:
         await self.world.sleep(self.seconds)
         return self.store.get(key)
 
-    async def set(self, key, entry):
-        self.store.set(key, entry)
+    async def get_many(self, keys):
+        return self.store.get_many(keys)
+
+    async def commit(self, changes, *, expected, tags=()):
+        return self.store.commit(changes, expected=expected, tags=tags)
 
 
 @pytest.fixture

@@ -50,7 +50,10 @@ def test_a_second_get_is_answered_from_the_cache(world, origin):
     world.clock.advance(7)
     second = caller.get("/rates")
     assert (cache_of(first), cache_of(second), origin.sent) == ("miss", "hit", 1)
-    assert second.headers.raw == [*((name.lower(), value) for name, value in first.headers.raw), (b"age", b"7")]
+    same = [(name.lower(), value) for name, value in first.headers.raw if name.lower() != b"cache-status"]
+    date = [] if "date" in first.headers else [(b"date", second.headers["date"].encode())]
+    status = (b"cache-status", b"resilient; hit; ttl=53; detail=ttl")
+    assert second.headers.raw == [*same, *date, (b"age", b"7"), status]
     assert (second.status_code, second.content, second.text) == (200, b"rates", "rates")
     assert second.extensions["resilient"].attempts == []
     assert second.extensions["resilient"].cache.age == 7
@@ -73,12 +76,12 @@ def test_each_hit_has_header_fields_of_its_own(world, origin):
 
 
 def test_the_age_is_that_of_the_kept_answer(world, origin):
-    """One field, in place of what a cache on the way had put there."""
+    """One field; what it was old already counts, and its ttl counts from its receipt."""
     caller = world.client(origin, SIMPLE)
     origin.answers(headers={"age": "100"})
     assert caller.get().headers["age"] == "100"
     world.clock.advance(5)
-    assert caller.get().headers.get_list("age") == ["5"]
+    assert caller.get().headers.get_list("age") == ["105"]
 
 
 def test_an_answer_is_served_until_its_time_is_over(world, origin):
@@ -173,12 +176,13 @@ def test_a_coding_that_a_request_does_not_accept_is_a_miss(world, origin, accept
 
 
 def test_codings_on_several_lines_count_as_one_list(world, origin):
-    """All of them have to be accepted."""
+    """All of them have to be accepted that a client takes off."""
     caller = world.client(origin, SIMPLE)
     body = gzip.compress(gzip.compress(b"x"))
-    origin.answers(body=body, headers=[("content-encoding", "x-odd"), ("content-encoding", "gzip")])
+    origin.answers(body=body, headers=[("content-encoding", "gzip"), ("content-encoding", "gzip")])
     caller.get()
-    assert cache_of(caller.get()) == "miss"
+    assert cache_of(caller.get()) == "hit"
+    assert cache_of(caller.get(headers={"accept-encoding": "br"})) == "miss"
 
 
 # --- what is not kept --------------------------------------------------------------------------------------------
@@ -186,11 +190,11 @@ def test_codings_on_several_lines_count_as_one_list(world, origin):
 
 NOT_KEPT = {
     "no-store": {"headers": {"cache-control": "private, No-Store"}},
-    "no-cache": {"headers": {"cache-control": "no-cache"}},
-    "vary": {"headers": {"vary": "Accept-Encoding, Accept-Language"}},
-    "vary *": {"headers": {"vary": "*"}},
+    "no-validator": {"headers": {"cache-control": "no-cache"}},
+    "vary": {"headers": {"vary": "*"}},
+    "vary by traces": {"headers": {"vary": "traceparent"}},
     "event-stream": {"headers": {"content-type": "text/Event-Stream; charset=utf-8"}},
-    "status 206": {"status": 206, "headers": {"content-range": "bytes 0-1/10"}},
+    "partial": {"status": 206, "headers": {"content-range": "bytes 0-1/10"}},
     "status 201": {"status": 201},
     "status 302": {"status": 302, "headers": {"location": "/x"}},
     "status 401": {"status": 401},
@@ -278,7 +282,7 @@ def test_a_body_whose_length_is_not_sure_is_not_kept(world, name, stream):
     for _ in range(2):
         response, content = world.do(script)
         assert content == b"abc"
-        assert why_not_kept(response) == ["incomplete"]
+        assert why_not_kept(response) in (["incomplete"], ["too-large"])
     assert len(sent) == 2
 
 
@@ -312,13 +316,9 @@ def test_the_words_beside_the_status_are_kept(world):
 
 
 PAST = {
-    "method": {"method": "POST"},
     "request-no-store": {"headers": {"cache-control": "no-store"}},
-    "request-no-cache": {"headers": {"cache-control": "max-age=5, no-cache"}},
-    "range": {"headers": {"range": "bytes=0-1"}},
-    "conditional": {"headers": {"if-none-match": '"x"'}},
-    "conditional ": {"headers": {"if-modified-since": "Sat, 01 Nov 2025 00:00:00 GMT"}},
-    "conditional  ": {"headers": {"if-range": '"x"'}},
+    "conditional": {"headers": {"if-match": '"x"'}},
+    "conditional ": {"headers": {"if-unmodified-since": "Sat, 01 Nov 2025 00:00:00 GMT"}},
     "request-body": {"method": "GET", "content": b"query"},
     "request-body ": {"method": "GET", "headers": {"transfer-encoding": "chunked"}},
 }
@@ -333,8 +333,7 @@ def test_some_requests_go_past_the_cache(world, origin, name):
     caller.get()
     for _ in range(2):
         answer = caller(**PAST[name])
-        if name != "method":
-            assert (cache_of(answer), answer.extensions["resilient"].cache.detail) == ("bypass", name.strip())
+        assert (cache_of(answer), answer.extensions["resilient"].cache.detail) == ("bypass", name.strip())
     assert origin.sent == 4
 
 
@@ -345,7 +344,7 @@ def test_a_request_may_ask_to_go_past_the_cache(world, origin):
     assert list(store_behind(caller).scan()) == []
     caller.get()
     answer = caller.get(extensions=options(cache=False))
-    assert answer.extensions["resilient"].cache is None
+    assert (cache_of(answer), answer.extensions["resilient"].cache.detail) == ("bypass", "options")
     assert origin.sent == 3
 
 
@@ -539,7 +538,7 @@ def test_a_failed_call_is_shared_too(world, origin):
 
 
 @pytest.mark.parametrize(
-    "how", [{"headers": {"cache-control": "no-store"}}, {"headers": {"vary": "x"}}, {"status": 500}]
+    "how", [{"headers": {"cache-control": "no-store"}}, {"headers": {"vary": "*"}}, {"status": 500}]
 )
 def test_an_answer_that_cannot_be_shared_sends_everybody_on_their_own(world, origin, how):
     """All at once, not one after the other."""
@@ -772,7 +771,8 @@ def test_an_answer_that_forbids_it_never_stands_in(world, origin, directive):
     """``must-revalidate`` means: an error rather than this (RFC 9111 section 5.2.2.2)."""
     caller = world.client(origin, FAILOVER)
     origin.answers(headers={"cache-control": f"max-age=60, {directive}"})
-    assert why_not_kept(caller.get()) == [directive]
+    caller.get()
+    world.clock.advance(61)
     origin.answers(503)
     assert caller.get().status_code == 503
 
@@ -827,8 +827,9 @@ class Bad:
 
 class BadForTasks(Bad):
     def __getattr__(self, command):
-        async def run(*args):
-            made = self._act(*args) if command in self._commands else getattr(self._good, command)(*args)
+        async def run(*args, **kwargs):
+            act = self._act if command in self._commands else getattr(self._good, command)
+            made = act(*args, **kwargs)
             return await made if asyncio.iscoroutine(made) else made
 
         return run
@@ -857,28 +858,28 @@ RAISES = {
 
 @pytest.mark.parametrize("name", RAISES)
 @pytest.mark.parametrize("policy", [SIMPLE, FAILOVER])
-@pytest.mark.parametrize("command", ["secret", "get", "set"])
+@pytest.mark.parametrize("command", ["secret", "get", "get_many", "commit"])
 def test_a_store_that_raises_is_no_problem_of_the_caller(world, origin, name, policy, command):
     """Whatever it raises and wherever: the origin answers, and the journey and the sinks hear of it."""
     error, kind = RAISES[name]
     heard = []
 
-    def act(*args):
+    def act(*args, **kwargs):
         raise error
 
     caller = with_store(world, origin, act, command, policy=policy, telemetry=[heard.append])
     answer = caller.get()
     assert (answer.status_code, answer.content) == (200, b"ok")
-    assert store_failures(answer) == [("set" if command == "set" else "get", kind)]
+    assert store_failures(answer) == [("set" if command == "commit" else "get", kind)]
     assert [event.store for event in heard if isinstance(event, StoreFailed)] == ["bad"]
 
 
 @pytest.mark.parametrize("colour", ["async"])
-@pytest.mark.parametrize("commands", [("get",), ("set",), ("secret",), ("get", "set")])
+@pytest.mark.parametrize("commands", [("get",), ("commit",), ("secret",), ("get", "commit")])
 def test_a_store_that_hangs_costs_a_call_a_tenth_of_a_second_at_most(world, origin, commands):
     """50 ms a command, 100 ms a call."""
 
-    async def act(*args):
+    async def act(*args, **kwargs):
         await world.clock.asleep(1000)
 
     caller = with_store(world, origin, act, *commands)
@@ -890,14 +891,17 @@ def test_a_store_that_hangs_costs_a_call_a_tenth_of_a_second_at_most(world, orig
 
 @pytest.mark.parametrize("colour", ["async"])
 def test_a_slow_store_has_a_tenth_of_a_second_for_all_commands_of_a_call(world, origin):
-    """40 ms each: the secret and the look-up are done, and the write is not waited for longer than 20 ms."""
+    """40 ms each: the secret and the look-up are done; what was forgotten is not waited for longer than 20 ms.
+
+    Then nothing is kept, since nobody knows whether it may be.
+    """
     good = MemoryStore(clock=world.clock)
 
     class Slow(BadForTasks):
         def __getattr__(self, command):
-            async def run(*args):
+            async def run(*args, **kwargs):
                 await world.clock.asleep(0.04)
-                return getattr(good, command)(*args)
+                return getattr(good, command)(*args, **kwargs)
 
             return run
 
@@ -905,17 +909,17 @@ def test_a_slow_store_has_a_tenth_of_a_second_for_all_commands_of_a_call(world, 
     caller = world.client(origin, SIMPLE, store=StorePair(good, store))
     answer = caller.get()
     assert (answer.status_code, world.now) == (200, pytest.approx(0.1))
-    assert store_failures(answer) == [("set", "timeout")]
+    assert (store_failures(answer), why_not_kept(answer)) == ([("get", "timeout")], ["store"])
 
 
 @pytest.mark.parametrize("colour", ["async"])
 def test_a_store_that_hangs_does_not_hold_a_streamed_body_either(world, origin):
     """Its last piece comes at once; closing waits 50 ms at most."""
 
-    async def act(*args):
+    async def act(*args, **kwargs):
         await world.clock.asleep(1000)
 
-    caller = with_store(world, origin, act, "set")
+    caller = with_store(world, origin, act, "commit")
 
     async def script():
         response = await caller.ask(stream=True)
@@ -925,7 +929,18 @@ def test_a_store_that_hangs_does_not_hold_a_streamed_body_either(world, origin):
     assert world.do(script) == [0, 0.05]
 
 
-GOOD = {"status": 200, "headers": ((b"x", b"y"),), "extensions": {}}
+GOOD = {
+    "status": 200,
+    "headers": ((b"x", b"y"),),
+    "extensions": {},
+    "times": (1.7e9, 1.7e9, 0.0, b"another clock", 3e8, 3e8),
+    "lifetime": (3e8, "ttl"),
+    "age": 0.0,
+    "selecting": (),
+    "public": False,
+    "note": "ttl",
+    "place": "https://api.test/",
+}
 
 
 def entry(meta=GOOD, body=b"kept"):
@@ -940,7 +955,15 @@ GARBAGE = {
     "a status of nowhere": entry(meta={**GOOD, "status": 99}),
     "a fraction for a status": entry(meta={**GOOD, "status": 200.0}),
     "True for a status": entry(meta={**GOOD, "status": True}),
-    "no headers": entry(meta={"status": 200, "extensions": {}}),
+    "no headers": entry(meta={name: said for name, said in GOOD.items() if name != "headers"}),
+    "no times": entry(meta={**GOOD, "times": ()}),
+    "times of text": entry(meta={**GOOD, "times": ("now",) * 6}),
+    "times without end": entry(meta={**GOOD, "times": (1.7e9, 1.7e9, 0.0, b"", float("inf"), 1.0)}),
+    "a lifetime of nobody's": entry(meta={**GOOD, "lifetime": (5.0, "hearsay")}),
+    "an age before its birth": entry(meta={**GOOD, "age": -1.0}),
+    "a number that selects": entry(meta={**GOOD, "selecting": ((1, 2),)}),
+    "a list of nothing": entry(meta={"variants": ((1, 2),)}),
+    "a list of text": entry(meta={"variants": "x"}),
     "headers of text": entry(meta={**GOOD, "headers": (("x", "y"),)}),
     "headers of three": entry(meta={**GOOD, "headers": ((b"x", b"y", b"z"),)}),
     "a number for headers": entry(meta={**GOOD, "headers": 5}),
@@ -1110,8 +1133,18 @@ def test_no_secret_is_in_the_files_nor_in_the_logs(family, tmp_path, caplog):
 @pytest.mark.parametrize(
     "given",
     [
-        {},
         {"ttl": "1m", "strategy": ResponseCache(ttl=1).strategy},
+        {"rules": "ttl-only"},
+        {"rules": "rfc9112"},
+        {"max_stale": -1},
+        {"max_body": "much"},
+        {"name": ""},
+        {"overrides": ["no-store"]},
+        {"overrides": {"store_nostore": True}},
+        {"overrides": {"store_no_store": "yes"}},
+        {"overrides": {"statuses": [206]}},
+        {"overrides": {"ignore_vary": "user-agent"}},
+        {"overrides": {"heuristic_cap": "long"}},
         {"ttl": 0},
         {"ttl": "soon"},
         {"ttl": 5, "credential_headers": "authorization"},

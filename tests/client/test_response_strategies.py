@@ -88,7 +88,8 @@ def test_an_answer_that_was_asked_for_behind_is_fresh_again(world, origin, ahead
     journey = answer.extensions["resilient"]
     assert (answer.text, cache_of(answer), origin.sent) == ("for 2", "hit", 2)
     assert journey.cache.age == pytest.approx(59)
-    assert journey.cache.ttl == pytest.approx(1)
+    # Under ``early`` it is asked for anew before it is stale.
+    assert journey.cache.ttl == pytest.approx(541 if ahead.terms.strategy.name == "early" else 1)
 
 
 def test_past_its_second_time_an_answer_is_gone(world, origin, ahead):
@@ -155,7 +156,8 @@ def test_an_answer_that_came_behind_ends_the_pauses(world, origin, ahead):
 
 @pytest.mark.parametrize("name", AHEAD)
 def test_what_is_asked_behind_is_told_to_the_sinks_and_not_to_the_journey(world, origin, name):
-    """The caller's journey is over by then: it knows of the lookup, its age, and how long it has been stale."""
+    """The caller's journey is over by then: it knows of the lookup, the age with the way that the answer took, and how
+    long it stays fresh or has been stale."""
     cache, result = AHEAD[name]
     heard = []
     caller = world.client(origin, policy(cache), telemetry=[heard.append])
@@ -171,7 +173,7 @@ def test_what_is_asked_behind_is_told_to_the_sinks_and_not_to_the_journey(world,
 
     journey = world.do(script).extensions["resilient"]
     (lookup,) = journey.events(CacheLookup)
-    assert (lookup.result, lookup.strategy, lookup.age, lookup.ttl) == (result, name, 63, -3)
+    assert (lookup.result, lookup.strategy, lookup.age, lookup.ttl) == (result, name, 65, 537 if name == "early" else -3)
     assert (journey.attempts, journey.events(CacheStored)) == ([], [])
     (stored,) = [event for event in heard if isinstance(event, CacheStored)]
     (refreshed,) = [event for event in heard if isinstance(event, CacheRefreshed)]
@@ -236,14 +238,13 @@ def test_a_streamed_call_is_served_what_is_kept_too(world, origin, ahead):
 
 
 def test_an_answer_that_must_be_revalidated_is_never_served_stale(world, origin):
-    """Under ``soft`` it is kept until it would be stale (RFC 9111 section 5.2.2.2)."""
+    """Under ``soft`` it is served until it would be stale (RFC 9111 section 5.2.2.2)."""
     caller = world.client(origin, policy(ResponseCache.soft(ttl="10m", soft_ttl="1m")))
     origin.answers(headers={"cache-control": "must-revalidate"})
     caller.get()
     world.clock.advance(59.9)
     assert cache_of(caller.get()) == "hit"
     world.clock.advance(0.1)
-    assert list(store_behind(caller).scan()) == []
     origin.answers(503)
     assert (caller.get().status_code, origin.sent) == (503, 2)
 

@@ -100,7 +100,7 @@ def draft(
     stated = max(0.0, said.ttl(0.0))
     fresh, served = span_of(spans.fresh_for, stated), span_of(spans.keep_for, stated)
     if spans.fresh_for is not STATED:
-        if not _may_have_a_ttl(status, said, terms):
+        if status != 206 and not _may_have_a_ttl(status, said, terms):
             return "status"
         note = note or ("statuses" if status in terms.deviations.statuses else "ttl")
         ends = served if isinstance(terms.strategy, Early) else fresh
