@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.stores.servers import Server
+
 
 @pytest.fixture
 def plain(world):
@@ -14,3 +16,26 @@ def plain(world):
         return caller
 
     return make
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """A server for all tests here that do it no harm. It compresses nothing, so that one can read what it keeps."""
+    server = Server(tmp_path_factory.mktemp("redis"), "rdbcompression no")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["memory", "disk", "redis"])
+def store(request, tmp_path):
+    """The address of an empty store, patient with a busy machine."""
+    if request.param == "memory":
+        return "mem://"
+    if request.param == "disk":
+        return f"disk://{tmp_path}/cache?write_wait=60s&busy_timeout=60s"
+    server = request.getfixturevalue("redis_server")
+    server.ask("FLUSHALL")
+    return f"{server.url}?socket_timeout=60s&socket_connect_timeout=60s"

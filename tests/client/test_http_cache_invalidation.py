@@ -126,19 +126,23 @@ def test_a_write_names_groups_that_are_forgotten(world, origin):
     assert hits() == [False, False, True, True]
 
 
-@pytest.mark.parametrize("kind", ["memory", "disk"])
-def test_every_client_of_a_store_forgets(colour, family, tmp_path, kind):
-    """What one has forgotten no other one serves."""
+@pytest.mark.parametrize(
+    "what",
+    [{"url": "https://api.test/a"}, {"prefix": "https://api.test/"}, {"tag": "group"}, {"partition": "ann"}],
+    ids=str,
+)
+def test_every_client_of_a_store_forgets(colour, family, store, what):
+    """What one has forgotten no other one serves, in memory, on disk and in Redis."""
     clock = FakeClock()
-    disk = f"disk://{tmp_path}/cache?write_wait=60s&busy_timeout=60s"
-    store = Cache("mem://", clock=clock) if kind == "memory" else disk
-    with Desk(colour, family, store, clock=clock) as one, Desk(colour, family, store, clock=clock) as other:
+    shared = Cache(store, clock=clock) if store == "mem://" else store
+    asked = {"extensions": options(partition="ann")}
+    with Desk(colour, family, shared, clock=clock) as one, Desk(colour, family, shared, clock=clock) as other:
         for desk in (one, other):
-            desk.origin.answers(headers=fresh(600))
-        one.get()
-        assert is_hit(other.get())
-        one.do(lambda: one.client.invalidate(url="https://api.test/"))
-        assert not is_hit(other.get())
+            desk.origin.answers(headers={**fresh(600), "cache-groups": '"group"'})
+        one.get("/a", **asked)
+        assert is_hit(other.get("/a", **asked))
+        one.do(lambda: one.client.invalidate(**what))
+        assert not is_hit(other.get("/a", **asked))
 
 
 @pytest.mark.parametrize("wrong", [{}, {"url": "/relative"}, {"url": "https://api.test/", "tag": "a"}, {"tgs": "a"}])

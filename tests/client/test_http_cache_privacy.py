@@ -9,35 +9,11 @@ import pytest
 from resilient import ResponseCache, options
 from resilient.testing import Reply
 from tests.soaking import sizes
-from tests.stores.servers import Server
 
 from .http_caching import BARE, PATIENT, Desk, fresh, is_hit, validated
 
 ANN, BOB = ({"authorization": f"Bearer {name}"} for name in ("ann", "bob"))
 FAILOVER = BARE.replace(cache=ResponseCache.failover(ttl="1h", store_budget=None))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A Redis server of this module's own."""
-    server = Server(tmp_path_factory.mktemp("redis"), "rdbcompression no")  # so that one can read what DUMP shows
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture(params=["memory", "disk", "redis"])
-def store(request, tmp_path):
-    """The address of an empty store, patient with a busy machine."""
-    if request.param == "memory":
-        return "mem://"
-    if request.param == "disk":
-        return f"disk://{tmp_path}/cache?write_wait=60s&busy_timeout=60s"
-    server = request.getfixturevalue("server")
-    server.ask("FLUSHALL")
-    return f"{server.url}?socket_timeout=60s&socket_connect_timeout=60s"
 
 
 @pytest.fixture
@@ -174,7 +150,7 @@ def test_no_secret_is_in_a_store_or_in_a_log(desk, store, tmp_path, caplog, requ
     if store.startswith("disk"):
         kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
     else:
-        server = request.getfixturevalue("server")
+        server = request.getfixturevalue("redis_server")
         keys = server.ask("KEYS", "*")
         kept = b"".join([*keys, *(server.ask("DUMP", key) for key in keys)])
     assert b"the public part" in kept
