@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 
 from resilient import Policy, ResponseCache
 from resilient.testing import FakeClock, Reply
@@ -75,6 +76,24 @@ class Desk:
     def get(self, url="/", **options):
         """One GET."""
         return self.do(partial(self.client.get, url, **options))
+
+    def stream(self, url="/", pieces=None):
+        """Take so many pieces of a body as they come, or all of them, and leave the rest."""
+
+        def blocking():
+            with self.client.stream("GET", url) as response:
+                for _ in islice(response.iter_raw(), pieces):
+                    pass
+
+        async def tasks():
+            async with self.client.stream("GET", url) as response:
+                left = pieces
+                async for _ in response.aiter_raw():
+                    left = None if left is None else left - 1
+                    if left == 0:
+                        break
+
+        self.do(blocking if self.colour == "blocking" else tasks)
 
     def all_of(self, calls, at_once=8):
         """What many calls return, in their order: in so many threads, or as many tasks."""

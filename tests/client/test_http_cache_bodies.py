@@ -103,29 +103,21 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_not_whole_is_never_served(desk, server, family, name):
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_not_whole_is_never_served(desk, server, family, name, streamed):
     """By a real connection; the next call has the only one there is."""
     server.replies(WRONG[name], times=1)
     server.answers(body=b"whole", headers=fresh())
     with pytest.raises(family.http.TransportError):
-        desk.get()
+        desk.stream() if streamed else desk.get()
     assert [desk.get().content for _ in range(2)] == [b"whole"] * 2
     assert server.sent == 2
 
 
-def test_a_body_that_its_reader_leaves_is_not_kept(desk, server, colour):
+def test_a_body_that_its_reader_leaves_is_not_kept(desk, server):
     """Closed after the first piece."""
     server.answers(body=[b"x" * 1000] * 100, headers=fresh())
-
-    def blocking():
-        with desk.client.stream("GET", "/") as response:
-            next(response.iter_raw())
-
-    async def tasks():
-        async with desk.client.stream("GET", "/") as response:
-            await anext(response.aiter_raw())
-
-    desk.do(blocking if colour == "blocking" else tasks)
+    desk.stream(pieces=1)
     assert not is_hit(desk.get())
     assert is_hit(desk.get())
     assert server.sent == 2
