@@ -173,7 +173,12 @@ def test_what_is_asked_behind_is_told_to_the_sinks_and_not_to_the_journey(world,
 
     journey = world.do(script).extensions["resilient"]
     (lookup,) = journey.events(CacheLookup)
-    assert (lookup.result, lookup.strategy, lookup.age, lookup.ttl) == (result, name, 65, 537 if name == "early" else -3)
+    assert (lookup.result, lookup.strategy, lookup.age, lookup.ttl) == (
+        result,
+        name,
+        65,
+        537 if name == "early" else -3,
+    )
     assert (journey.attempts, journey.events(CacheStored)) == ([], [])
     (stored,) = [event for event in heard if isinstance(event, CacheStored)]
     (refreshed,) = [event for event in heard if isinstance(event, CacheRefreshed)]

@@ -30,4 +30,3 @@ class Lives:
         """Whether the entry may still be given back."""
         which, ends = life
         return entry.is_alive(self._wall()) and (which != self._which or self._now() < ends)
-

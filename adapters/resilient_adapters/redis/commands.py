@@ -18,12 +18,12 @@ from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.leases import Leases
 from resilient_adapters.redis.line import Line
 from resilient_adapters.redis.near import NearChanging, NearLeases, NearReading
-from resilient_adapters.redis.tracking import Tracking
 from resilient_adapters.redis.pool import Pool
 from resilient_adapters.redis.reading import Reading
 from resilient_adapters.redis.tasks import Tasks
 from resilient_adapters.redis.threads import Threads
 from resilient_adapters.redis.times import Times
+from resilient_adapters.redis.tracking import Tracking
 
 _made: weakref.WeakSet[Commands] = weakref.WeakSet()
 

@@ -13,9 +13,9 @@ from resilient.stores.keys import stored_key
 from resilient_adapters.redis.changing import Changing
 from resilient_adapters.redis.copies import Copies, Mark
 from resilient_adapters.redis.leases import Leases
-from resilient_adapters.redis.tracking import Tracking
 from resilient_adapters.redis.reading import Reading
 from resilient_adapters.redis.steps import Aside, Steps
+from resilient_adapters.redis.tracking import Tracking
 
 T = TypeVar("T")
 
