@@ -101,7 +101,7 @@ class ResponseCache:
         need(self.strategy is None or (callable(self.strategy) and named), "strategy", self.strategy, "a strategy")
         rules = rules_of(self.rules)
         right = "it together with a ttl or a strategy, such as ttl='5m'"
-        need(rules == "rfc9111" or self.ttl or self.strategy is not None, "rules", rules, right)
+        need(rules == "rfc9111" or self.ttl is not None or self.strategy is not None, "rules", rules, right)
         if self.ttl is not None:
             object.__setattr__(self, "strategy", Simple(seconds_of(self.ttl, option="ttl")))
         given = self.credential_headers

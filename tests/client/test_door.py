@@ -35,7 +35,7 @@ def seen_in(response):
     """All that the caller of a call can see, but for what is ours."""
     return {
         "status": response.status_code,
-        "headers": response.headers.raw,
+        "headers": [field for field in response.headers.raw if field[0] != b"cache-status"],
         "content": response.content,
         "text": response.text,
         "encoding": response.encoding,

@@ -75,6 +75,8 @@ def policies() -> Policies:
             "api.openai.com": Policy(retry=vocabulary, breaker=breaker, attempt_timeout=AttemptTimeout("10m")),
             "b.test": Policy(fallback=Fallback("https://spare.test/"), deadline=Deadline(5, header="x-left")),
             "c.test": Policy(fallback=httpx.Response(200), retry=None, budget=None, breaker=None, cache=None),
+            "g.test": Policy(cache=ResponseCache(overrides={"store_no_store": True, "statuses": [302]})),
+            "h.test": Policy(cache=ResponseCache(ttl=60, rules="ttl-only", max_stale="1h", max_body="1MiB")),
             "d.test": Policy(fallback=instead, pipeline=None),
             "e.test": Policy(pipeline=[tell, Stamp(), Retry()]),
             "f.test": Policy(rate_limit=RateLimit("60/1m", burst=5)) | Policy(rate_limit="5/s"),
@@ -218,6 +220,7 @@ def kit() -> None:
     origin.answers(503, retry_after=2, latency="200ms")
     origin.replies(Reply(status=200, body=[b"a", b"b"]))
     clock.advance(1.0)
+    assert_type(client.invalidate(url="https://api.test/"), int)
     client.close()
     ResilientClient(transport=faulty(httpx.HTTPTransport(), drop_body=0.1, latency="200ms"))
     AsyncResilientClient(transport=faulty(httpx.AsyncHTTPTransport(), connect_failure=0.1))
@@ -248,6 +251,9 @@ def mistakes(client: ResilientClient) -> None:
     options(cache="no")  # type: ignore[arg-type]
     ResponseCache(tll=5)  # type: ignore[call-arg]
     ResponseCache.failover()  # type: ignore[call-arg]
+    ResponseCache(overrides={"store_nostore": True})  # type: ignore[arg-type]
+    ResponseCache(rules="rfc")  # type: ignore[arg-type]
+    client.invalidate(tgs="a")  # type: ignore[call-arg]
     client.describe(5)  # type: ignore[arg-type]
     resilient.Hedgehog()  # type: ignore[attr-defined]
     Retry().max_attempts = 5  # type: ignore[misc]

@@ -129,7 +129,8 @@ class Resources:
             rows = None if primary is None else primary.meta.get("variants")
             if isinstance(rows, tuple):
                 lists += 1
-                gone |= {f"{key}:{row[0]}": None for row in rows if isinstance(row, tuple) and row}
+                names = [row[0] for row in rows if isinstance(row, tuple) and row]
+                gone |= {f"{key}:{one}": None for one in names if isinstance(one, str)}
             gone[key] = None
         removed = await guard.forget({**left, **gone}, self._tags, expected)
         return None if removed is None else (max(0, removed - lists), left)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import partition_of, resource_of
 from resilient.caching.http.forgetting import EVERYWHERE, Resources, mark
+from resilient.caching.http.places import ANSWER
 from resilient.entry import Entry
 from resilient.messages import URL, origin_of
 from resilient.ports import EntryStore, Runtime
 
-_ANSWER = re.compile(r"http:[0-9a-f]{32}:(?P<partition>everybody|[0-9a-f]{32})(?::[0-9a-f]{32})?\Z")
 _AT_ONCE = 100
 """Entries that are read with one command."""
 
@@ -65,7 +64,7 @@ class Invalidating:
 
     async def _where(self, holds: Callable[[str, Entry], bool]) -> int:
         await self._store.commit(self._marked())
-        found = [key async for key in self._store.scan() if _ANSWER.search(key)]
+        found = [key async for key in self._store.scan() if ANSWER.search(key)]
         forgotten = 0
         for at in range(0, len(found), _AT_ONCE):
             keys = found[at : at + _AT_ONCE]
@@ -77,7 +76,7 @@ class Invalidating:
 
 
 def _partition(key: str) -> str | None:
-    found = _ANSWER.search(key)
+    found = ANSWER.search(key)
     return None if found is None else found["partition"]
 
 

@@ -175,8 +175,8 @@ def _read(entry: Any, terms: Terms) -> Kept:
     if type(entry) is not Entry or type(entry.body) is not bytes or type(status) is not int or not 200 <= status < 600:
         raise ValueError(status)
     times = Times(*meta["times"])
-    numbers = (entry.stored_at, entry.fresh_until, *(one for one in times if one is not times.clock))
-    if type(times.clock) is not bytes or not sum(map(abs, numbers)) < INFINITE:
+    numbers = (*times[:3], *times[4:], entry.stored_at, entry.fresh_until)
+    if type(times.clock) is not bytes or not sum(abs(number) for number in numbers) < INFINITE:
         raise ValueError(times)
     if not all(isinstance(value, bytes) for value in extensions.values()):
         raise TypeError(extensions)

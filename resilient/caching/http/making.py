@@ -115,7 +115,7 @@ def draft(
         asking=asked.asking,
         answer=_without_vary(said) if ignored else said,
         unkeyed=UNKEYED,
-        window=max(0.0, served - max(0.0, said.ttl(0.0))),
+        window=max(0.0, served - said.ttl(0.0)),
     )
     if reason is not None:
         # The word of the answer itself says more than that it cannot be confirmed.

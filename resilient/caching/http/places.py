@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from resilient.http.vary import Selecting
 
 MAX_VARIANTS = 64
 """Answers to one resource that are kept for one partition; of more the oldest go."""
+ANSWER = re.compile(r"http:[0-9a-f]{32}:(?P<partition>everybody|[0-9a-f]{32})(?::[0-9a-f]{32})?\Z")
+"""The end of the name of an answer, or of a list of them, in a store."""
 _TRIES = 8
 """How often a list that others change at the same time is written anew."""
 _LISTED = (b"etag", b"last-modified", b"date", b"content-language", b"content-encoding")
@@ -47,6 +50,12 @@ class Variant(NamedTuple):
         answer = self.answer
         fields = tuple((name, value) for name, value in answer.fields.raw if name in _LISTED)
         return self.name, answer.selecting, fields, answer.received_at, self.is_public
+
+
+class Listed(NamedTuple):
+    """A list of variants, as it was read once."""
+
+    variants: tuple[Variant, ...]
 
 
 class Found(NamedTuple):
@@ -136,14 +145,14 @@ def _variants_in(entry: Entry, terms: Terms) -> Sequence[Variant]:
         CorruptEntryError: it is none.
     """
     known = entry.decoded
-    if isinstance(known, tuple):
-        return known
+    if isinstance(known, Listed):
+        return known.variants
     try:
         rows: Any = entry.meta["variants"]
         found = tuple(_variant(*row) for row in rows)
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise CorruptEntryError("an entry is no list of answers", kind="corrupt") from error
-    entry.ready(found)
+    entry.ready(Listed(found))
     return found
 
 
@@ -221,7 +230,7 @@ def _changes(found: Found, kept: Kept, entry: Entry, secret: bytes) -> Mapping[s
         fresh_until=stored,
         expires_at=ends,
         fence=entry.fence,
-    ).ready(rows)
+    ).ready(Listed(rows))
     return {**changes, key: listed, f"{key}:{name}": entry}
 
 

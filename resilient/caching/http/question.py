@@ -131,7 +131,7 @@ class Question:
         body.watch(Tee(complete, self._not_kept, terms.max_body))
         return None
 
-    async def _put_head(self, value: Response) -> None:
+    async def _put_head(self, value: Response) -> Entry | None:
         """Freshen what is kept by the answer to HEAD, or let it be stale if that speaks of another one."""
         found, fields, clock = self._setting.found, Fields(value.headers.raw), self._call.runtime.clock
         kept, entry = found.chosen, found.entry
@@ -186,9 +186,10 @@ class Question:
         place = found if found.key == key else Found(key)
         return await keep(self._setting.guard, place, kept, entry, began.marks, asked.secret)
 
-    def _not_kept(self, reason: NotKept) -> None:
+    def _not_kept(self, reason: NotKept) -> Entry | None:
         self.detail = reason
         self._tell(None, reason)
+        return None
 
     def _tell(self, ttl: float | None, detail: str | None) -> None:
         strategy, background = self._terms.strategy.name, self._setting.background

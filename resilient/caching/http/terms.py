@@ -86,6 +86,10 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(one.lower() for one in value)
 
 
+def _set_of_names(name: str, value: Any) -> frozenset[str]:
+    return frozenset(_names(name, value))
+
+
 def _cap(name: str, value: Any) -> float:
     return 0.0 if value == 0 and not isinstance(value, bool) else seconds_of(value, option=f"overrides: {name}")
 
@@ -95,7 +99,7 @@ _READERS: Mapping[str, Any] = {
     "ignore_no_cache": _flag,
     "ignore_request": _flag,
     "statuses": _statuses,
-    "ignore_vary": lambda name, value: frozenset(_names(name, value)),
+    "ignore_vary": _set_of_names,
     "heuristic_cap": _cap,
     "targets": _names,
 }
