@@ -41,13 +41,14 @@ async def run(case: Case, send: Send, sleep: Callable[[float], Awaitable[Any]], 
             if answer is None:
                 ensure(step["expected_type"] != "cached", is_setup(step, "expected_type"), "nothing stale was served")
                 return None
-            check_answer(token, number, step, answer)
             answers.append(answer)
+            check_answer(token, number, step, answer)
             if step.get("pause_after") is True:
                 await sleep(PAUSE)
         check_origin(case.requests, answers, origin.state(token))
     except Mismatch as mismatch:
-        return "setup" if mismatch.setup else "fail", str(mismatch)
+        said = " then ".join(str(answer.get("cache-status")) for answer in answers)
+        return "setup" if mismatch.setup else "fail", f"{mismatch} ({said})"
     except Exception as error:  # noqa: BLE001 - whatever a client raises is a result
         return "error", f"{type(error).__name__}: {error}"
     return None
