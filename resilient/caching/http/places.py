@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from resilient.caching.guard import Guard
-from resilient.caching.http.asked import Asked, digest
+from resilient.caching.http.asked import NOBODY, Asked, digest
 from resilient.caching.http.kept import Kept, kept_in, selecting_in, sound_fields
 from resilient.caching.http.terms import Terms
 from resilient.entry import Entry, Plain
@@ -89,7 +89,7 @@ async def find(guard: Guard, asked: Asked, terms: Terms) -> Found:
     found = await _find_in(guard, asked, terms, key_of(asked.resource, asked.partition), public=False)
     if found.chosen is not None or not asked.partition:
         return found
-    shared = await _find_in(guard, asked, terms, key_of(asked.resource, ""), public=True)
+    shared = await _find_in(guard, asked, terms, key_of(asked.resource, NOBODY), public=True)
     return shared if shared.chosen is not None else found
 
 
@@ -100,13 +100,7 @@ async def _find_in(guard: Guard, asked: Asked, terms: Terms, key: str, *, public
         return Found(key)
     try:
         if "variants" not in primary.meta:
-            kept = kept_in(primary, terms)
-            answer = kept.answer
-            if public and not kept.is_public:
-                return Found(key, primary, latest=answer.selecting)
-            if fits(answer, asked):
-                return Found(key, primary, (), [answer], answer.selecting, kept, primary)
-            return Found(key, primary, (), [answer], answer.selecting)
+            return _alone(primary, asked, kept_in(primary, terms), key, public)
         variants = _variants_in(primary, terms)
         visible = [one.answer for one in variants if one.is_public or not public]
         found = Found(key, primary, variants, visible, variants[0].answer.selecting if variants else ())
@@ -115,6 +109,15 @@ async def _find_in(guard: Guard, asked: Asked, terms: Terms, key: str, *, public
     except CorruptEntryError as error:
         guard.failed("get", error)
         return Found(key)
+
+
+def _alone(primary: Entry, asked: Asked, kept: Kept, key: str, public: bool) -> Found:
+    answer = kept.answer
+    if public and not kept.is_public:
+        return Found(key, primary, latest=answer.selecting)
+    if fits(answer, asked):
+        return Found(key, primary, (), (answer,), answer.selecting, kept, primary)
+    return Found(key, primary, (), (answer,), answer.selecting)
 
 
 async def fetched(guard: Guard, found: Found, chosen: Answer, terms: Terms) -> Found:

@@ -122,9 +122,15 @@ class ResponseSlot:
 
     def is_fresh(self, entry: Entry) -> bool:
         """Whether it is as good as new, or the request takes it as it is."""
-        kept = kept_in(entry, self._terms)
+        kept = self._kept_in(entry)
         use = self._use if kept is self._kept else self._look(kept)
         return use == "stale" or (use == "fresh" and self._elapsed < kept.times.fresh_for)
+
+    def _kept_in(self, entry: Entry) -> Kept:
+        found = self._found
+        if found is not None and found.entry is entry and found.chosen is not None:
+            return found.chosen
+        return kept_in(entry, self._terms)
 
     def _look(self, kept: Kept) -> Use:
         """What may be done with a kept answer for this request, now."""
@@ -161,7 +167,7 @@ class ResponseSlot:
 
     def serve(self, entry: Entry, result: CacheResult) -> Response:
         """A new response like the kept one, with its age (RFC 9111 section 5.1)."""
-        kept, question = kept_in(entry, self._terms), self._question
+        kept, question = self._kept_in(entry), self._question
         # A hit is served at the moment at which it was looked at.
         if kept is not self._kept or question is not None or result != "hit":
             self._look(kept)

@@ -27,11 +27,10 @@ class Standard:
 
     async def __call__(self, slot: Slot[T]) -> T:
         """The kept value, or a new one."""
-        making = Making(self.stated, self.stated)
         entry = await slot.read()
         if entry is None:
-            return await slot.once(making)
+            return await slot.once(Making(self.stated, self.stated))
         if slot.is_fresh(entry):
             return slot.serve(entry, "hit")
-        slot.refresh(making)
+        slot.refresh(Making(self.stated, self.stated))
         return slot.serve(entry, "stale")
