@@ -12,6 +12,7 @@ import pytest
 
 import resilient
 from resilient import AttemptTimeout, Cache, CircuitBreaker, ConfigurationError, Policy, ResponseCache, Retry, options
+from resilient.caching.http.inspecting import kept_answers
 from resilient.caching.tee import MAX_BODY
 from resilient.entry import Entry
 from resilient.errors import StoreError
@@ -1168,3 +1169,183 @@ def test_every_lookup_and_every_write_is_told(world, origin):
     caller.get()
     told = [event for event in heard if isinstance(event, CacheLookup | CacheStored)]
     assert [getattr(event, "result", "stored") for event in told] == ["stored", "miss", "hit"]
+
+
+# --- deviations, by name -----------------------------------------------------------------------------------------
+
+
+def overriding(world, origin, ttl=None, **overrides):
+    return world.client(origin, Policy(cache=ResponseCache(ttl=ttl, overrides=overrides)))
+
+
+def detail_of(answer):
+    return answer.extensions["resilient"].cache.detail
+
+
+MAX_AGE = {"cache-control": "max-age=60"}
+
+
+def test_no_store_may_be_overridden(world, origin):
+    """An API that says so of everything; each answer says who decided."""
+    caller = overriding(world, origin, ttl="1m", store_no_store=True)
+    origin.answers(headers={"cache-control": "no-store"})
+    answers = [caller.get(), caller.get()]
+    assert [(cache_of(one), detail_of(one)) for one in answers] == [
+        ("miss", "store-no-store"),
+        ("hit", "store-no-store"),
+    ]
+    assert why_not_kept(world.client(origin, SIMPLE).get()) == ["no-store"]
+
+
+def test_no_cache_may_be_overridden(world, origin):
+    """Served for its time, without a question."""
+    caller = overriding(world, origin, ignore_no_cache=True)
+    origin.answers(headers={"cache-control": "no-cache, max-age=60"})
+    caller.get()
+    answer = caller.get()
+    assert (cache_of(answer), detail_of(answer)) == ("hit", "ignore-no-cache")
+
+
+def test_what_requests_say_may_be_ignored(world, origin):
+    """An SDK that sends ``no-cache`` with everything."""
+    caller = overriding(world, origin, ignore_request=True)
+    origin.answers(headers=MAX_AGE)
+    asked = {"headers": {"cache-control": "no-cache, no-store, max-age=0"}}
+    assert [cache_of(caller.get(**asked)) for _ in range(2)] == ["miss", "hit"]
+
+
+def test_other_statuses_may_be_kept(world, origin):
+    """With a ttl, which they do not state themselves."""
+    caller = overriding(world, origin, ttl="1m", statuses=[302])
+    origin.answers(302, headers={"location": "/x"})
+    answers = [caller.get(follow_redirects=False) for _ in range(2)]
+    assert [(cache_of(one), detail_of(one)) for one in answers] == [("miss", "statuses"), ("hit", "statuses")]
+
+
+def test_a_field_of_vary_may_make_no_difference(world, origin):
+    """User-Agent, of which there are as many as callers; what else is named still counts."""
+    caller = overriding(world, origin, ignore_vary=["User-Agent"])
+    origin.answers(headers={**MAX_AGE, "vary": "user-agent, x-kind"})
+    asked = [("a", "1"), ("b", "1"), ("b", "2")]
+    told = [cache_of(caller.get(headers={"user-agent": agent, "x-kind": kind})) for agent, kind in asked]
+    assert told == ["miss", "hit", "miss"]
+
+
+@pytest.mark.parametrize(("cap", "results"), [(0, ["miss"] * 3), ("30s", ["miss", "hit", "miss"])])
+def test_guessed_freshness_may_be_shorter_or_none(world, origin, cap, results):
+    """The answer has not changed for a year."""
+    caller = overriding(world, origin, heuristic_cap=cap)
+    origin.answers(headers={"last-modified": "Mon, 01 Jan 2024 00:00:00 GMT"})
+    told = []
+    for _ in range(3):
+        told.append(cache_of(caller.get()))
+        world.clock.advance(20)
+    assert told == results
+
+
+def test_a_field_of_ones_own_may_stand_in_for_cache_control(world, origin):
+    """RFC 9213; without being named it says nothing."""
+    caller = overriding(world, origin, targets=["My-Cache-Control"])
+    origin.answers(headers={"my-cache-control": "max-age=60", "cache-control": "no-store"})
+    assert [cache_of(caller.get()) for _ in range(2)] == ["miss", "hit"]
+    assert why_not_kept(world.client(origin, Policy(cache=ResponseCache())).get()) == ["no-store"]
+
+
+def test_a_ttl_alone_may_rule(world, origin):
+    """Nothing that either side says counts, but for no-store; and nothing is asked conditionally."""
+    caller = world.client(origin, Policy(cache=ResponseCache(ttl="1m", rules="ttl-only")))
+    origin.answers(headers={"cache-control": "no-cache, must-revalidate", "etag": '"1"'})
+    caller.get()
+    assert cache_of(caller.get(headers={"cache-control": "no-cache"})) == "hit"
+    world.clock.advance(61)
+    assert cache_of(caller.get()) == "miss"
+    assert "if-none-match" not in origin.requests[-1].headers
+    origin.answers(headers={"cache-control": "no-store"})
+    assert why_not_kept(caller.get("/other")) == ["no-store"]
+
+
+def test_a_ttl_counts_from_the_receipt_and_nothing_else_is_replaced(world, origin):
+    """An answer that a cache on the way had for an hour is good for the ttl; what says ``no-cache`` is confirmed."""
+    caller = world.client(origin, SIMPLE)
+    origin.answers(headers={"age": "3600", "etag": '"1"'})
+    caller.get()
+    assert cache_of(caller.get()) == "hit"
+    origin.answers(headers={"cache-control": "no-cache", "etag": '"1"'})
+    caller.get("/strict")
+    origin.answers(304, headers={"etag": '"1"'})
+    assert cache_of(caller.get("/strict")) == "revalidated"
+
+
+def test_windows_that_an_origin_opens_are_capped(world, origin):
+    """``max_stale`` is for what others allow."""
+    caller = world.client(origin, Policy(cache=ResponseCache(max_stale="1m"), retry=None, breaker=None))
+    origin.answers(headers={"cache-control": "max-age=10, stale-if-error=86400"})
+    caller.get()
+    origin.answers(503)
+    world.clock.advance(69)
+    assert cache_of(caller.get()) == "stale"
+    world.clock.advance(2)
+    assert caller.get().status_code == 503
+
+
+def test_the_cache_has_the_clients_name(world, origin):
+    """Or its own."""
+    origin.answers(headers=MAX_AGE)
+    for policy, name in ((ResponseCache(), "shop"), (ResponseCache(name="edge"), "edge")):
+        caller = world.client(origin, Policy(cache=policy), name="shop")
+        assert caller.get().headers["cache-status"].startswith(f"{name}; fwd=uri-miss")
+
+
+# --- forgetting, and looking -------------------------------------------------------------------------------------
+
+
+def test_a_write_is_seen_under_any_policy(world, origin):
+    """The policy of the PUT keeps nothing; the kept GET is forgotten all the same."""
+    caller = world.client(origin, {"GET api.test": Policy(cache=ResponseCache()), "*": Policy(cache=None)})
+    origin.answers(headers={"cache-control": "max-age=600"})
+    caller.get("/a")
+    caller("PUT", "/a")
+    assert cache_of(caller.get("/a")) == "miss"
+
+
+def test_a_write_by_one_user_is_seen_by_all(world, origin):
+    """Each has an answer of their own, in two variants; a PUT by a third one makes all of them untrue."""
+    caller = world.client(origin, Policy(cache=ResponseCache()))
+    origin.answers(headers={"cache-control": "max-age=600", "vary": "x-kind"})
+    users = [{"authorization": who, "x-kind": kind} for who in ("ann", "bob") for kind in "12"]
+    for fields in users:
+        caller.get(headers=fields)
+    assert {cache_of(caller.get(headers=fields)) for fields in users} == {"hit"}
+    caller("PUT", headers={"authorization": "carl"})
+    assert {cache_of(caller.get(headers=fields)) for fields in users} == {"miss"}
+
+
+def test_what_is_public_is_everybodys_and_what_nobody_asked_for_is_not(world, origin):
+    """Bob gets the public answer that Ann asked for; he never gets one that was given to nobody."""
+    caller = world.client(origin, Policy(cache=ResponseCache()))
+    ann, bob = {"authorization": "ann"}, {"authorization": "bob"}
+    origin.answers(headers={"cache-control": "max-age=600, public"})
+    caller.get("/public", headers=ann)
+    assert [cache_of(caller.get("/public", headers=fields)) for fields in (ann, bob, {})] == ["hit"] * 3
+    origin.answers(headers={"cache-control": "max-age=600"})
+    caller.get("/private")
+    assert [cache_of(caller.get("/private", headers=fields)) for fields in (ann, {}, ann)] == ["miss", "hit", "hit"]
+
+
+def test_a_store_can_be_looked_at(world, origin):
+    """Places without queries, partitions as digests; lists and functions' values are passed over."""
+    caller = world.client(origin, Policy(cache=ResponseCache()))
+    origin.answers(headers={"cache-control": "max-age=600", "cache-groups": '"a"', "vary": "x-kind"}, body=b"body")
+    for kind in "12":
+        caller.get("/place?key=t0ken", headers={"x-kind": kind, "authorization": "t0ken"})
+    store = store_behind(caller)
+    store.set("~early:other", entry(meta={}))
+    found = list(kept_answers(store))
+    assert {(one.place, one.status, one.size, one.varies_by) for one in found} == {
+        ("https://api.test/place", 200, 4, ("x-kind",))
+    }
+    (partition,) = {one.partition for one in found}
+    assert len(found) == 2
+    assert len(partition) == 32
+    assert all("a" in one.tags and one.expires_at > one.fresh_until > one.stored_at for one in found)
+    assert "t0ken" not in repr(found)
