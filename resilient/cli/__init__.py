@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from resilient.cli import check, demo, doctor, explain, get, tap, top
+from resilient.cli import cache, check, demo, doctor, explain, get, tap, top
 from resilient.errors import ResilientError
 
 
@@ -38,6 +38,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resilient", description="HTTP clients that survive.")
     parser.add_argument("--version", action="version", version=f"resilient-client {version('resilient-client')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, get, explain, check, top, tap, doctor):
+    for command in (demo, get, explain, check, cache, top, tap, doctor):
         command.add_to(commands)
     return parser

@@ -24,7 +24,7 @@ from resilient.logs.lines import LINES
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-COMMANDS = {"demo", "get", "check", "top", "tap", "explain", "doctor"}
+COMMANDS = {"demo", "get", "check", "top", "tap", "explain", "doctor", "cache"}
 POLICY_FILE = "resilient.toml"
 LOGGERS = ("resilient", "httpx", "httpx2")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?(?: (?:ms|s|min|h)\b)?")
