@@ -11,7 +11,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "cache",
         help="what a store keeps: list it, show one, remove some, count",
-        description="Look at what a store on disk or in Redis keeps, and remove some of it. Programs that use the store "
+        description="Look at what a store on disk or in Redis keeps, and remove some of it. Programs that use it "
         "go on.",
     )
     verbs = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
