@@ -1349,3 +1349,40 @@ def test_a_store_can_be_looked_at(world, origin):
     assert len(partition) == 32
     assert all("a" in one.tags and one.expires_at > one.fresh_until > one.stored_at for one in found)
     assert "t0ken" not in repr(found)
+
+
+def test_who_asks_after_a_write_does_not_wait_for_what_was_asked_before_it(world, origin):
+    """A slow GET is under way when a PUT ends; the next GET gets what the PUT has made, not the slow one's answer."""
+    caller = world.client(origin, Policy(cache=ResponseCache()))
+    written = []
+
+    def behave(request, *_):
+        if request.method == "PUT":
+            written.append(1)
+            return resilient.testing.Reply()
+        return resilient.testing.Reply(body=b"new" if written else b"old", headers=MAX_AGE, latency=5)
+
+    origin.behaves(behave)
+
+    async def early():
+        return (await caller.ask()).text
+
+    async def later():
+        await world.sleep(1)
+        await caller.ask("PUT")
+        await world.sleep(1)
+        return (await caller.ask()).text
+
+    assert world.run([early, later]) == ["old", "new"]
+    assert caller.get().text == "new"
+
+
+@pytest.mark.parametrize("said", [{}, {"cache-control": "no-cache"}])
+def test_what_has_to_be_confirmed_never_stands_in_while_it_is_fresh_either(world, origin, said):
+    """By the word of the answer, or of the request."""
+    caller = world.client(origin, FAILOVER)
+    control = "max-age=60" if said else "max-age=60, no-cache"
+    origin.answers(headers={"cache-control": control, "etag": '"1"'})
+    caller.get()
+    origin.answers(503)
+    assert caller.get(headers=said).status_code == 503
