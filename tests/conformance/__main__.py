@@ -35,16 +35,22 @@ def main() -> int:
     return 1 if any(missed.values()) else 0
 
 
+TRIES = 3
+"""Runs of a client on a machine that is too busy for it."""
+
+
 def _outcomes(one: Contestant, folder: Path) -> list[Judged]:
     """What each test comes to; shown as it is known."""
     cases = suite.private_cases()
-    with tempfile.TemporaryDirectory() as files, package.serving(folder) as origin:
-        client = one.make(Path(files))
-        results, slowest = asyncio.run(results_of(client, cases, origin))
+    for left in reversed(range(TRIES)):
+        with tempfile.TemporaryDirectory() as files, package.serving(folder) as origin:
+            client = one.make(Path(files))
+            results, slowest = asyncio.run(results_of(client, cases, origin))
+        if slowest <= TOO_SLOW:
+            break
+        print(f"{one.name}: a request took {slowest:.1f} s, {'so it is run again' if left else 'which misleads'}.")
     judged = judge(cases, results)
     print(" | ".join(page.scores(one, judged)), flush=True)
-    if slowest > TOO_SLOW:
-        print(f"Requests took up to {slowest:.1f} s: run it again when less else is running.")
     return judged
 
 

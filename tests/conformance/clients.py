@@ -57,7 +57,7 @@ def ours() -> Iterator[Contestant]:
 
 
 def _ours(kind: Any, http: Any, policy: Policy, store: str, folder: Path) -> Any:
-    url = "mem://" if store == "memory" else f"disk://{folder}/cache"
+    url = "mem://" if store == "memory" else f"disk://{folder}/cache?write_wait=60s&busy_timeout=60s"
     limits = http.Limits(max_connections=CONNECTIONS)
     return kind(policies=policy, store=url, limits=limits, trust_env=False)
 
