@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import Asked
 from resilient.caching.http.crowd import Crowd
 from resilient.caching.http.forgetting import Began, begun, marks_of
+from resilient.caching.http.judging import Look, look_at, may_stand_in, why_stale
 from resilient.caching.http.kept import Kept, kept_in
 from resilient.caching.http.places import Found, find, fits, key_of
 from resilient.caching.http.question import Question, Setting
-from resilient.caching.http.serving import is_servable, served
+from resilient.caching.http.serving import served
+from resilient.caching.http.sharing import shared
 from resilient.caching.http.stated import Spans
 from resilient.caching.http.terms import Terms
 from resilient.caching.http.told import line_of, mark, name_of
@@ -22,12 +23,11 @@ from resilient.caching.slot import Making
 from resilient.caching.spans import Span
 from resilient.caching.strategies.failover import Failover
 from resilient.caching.through import Through
-from resilient.caching.turns import made_in_turn, make_behind
-from resilient.call import INFINITE, Handler
+from resilient.caching.turns import make_behind
+from resilient.call import Handler
 from resilient.entry import Entry
-from resilient.errors import DeadlineExceededError
 from resilient.events import BackgroundFailed, CacheLookup, CacheRefreshed, CacheResult, Forwarded
-from resilient.http.reuse import FAILED, Use, must_be_validated, stands_in, verdict
+from resilient.http.reuse import FAILED
 from resilient.http.vary import selecting
 from resilient.messages import Response
 from resilient.outcome import Failure, is_failed_status
@@ -56,8 +56,8 @@ class ResponseSlot:
     """
 
     __slots__ = (
-        "_asked", "_background", "_began", "_call", "_elapsed", "_final", "_found", "_fwd", "_kept", "_lookup",
-        "_proceed", "_puts", "_question", "_seen", "_terms", "_use", "fence", "guard", "name", "runtime",
+        "_asked", "_background", "_began", "_call", "_final", "_found", "_fwd", "_look", "_lookup", "_proceed", "_puts",
+        "_question", "_seen", "_terms", "fence", "guard", "name", "runtime",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, asked: Asked, proceed: Handler, guard: Guard) -> None:
@@ -66,10 +66,8 @@ class ResponseSlot:
         self._call = asked.call
         self._proceed = proceed
         self._found: Found | None = None
-        self._kept: Kept | None = None
-        """What was looked at last; the next two say what was seen."""
-        self._elapsed = 0.0
-        self._use: Use = "validate"
+        self._look: Look | None = None
+        """What was seen last."""
         self._fwd: Forwarded = "uri-miss"
         self._seen: float | None = None
         """When that was stored which was read first."""
@@ -95,19 +93,19 @@ class ResponseSlot:
             self._fwd = "uri-miss" if found.primary is None else "vary-miss"
             return None
         self._seen = kept.times.received_at
-        use = self._look(kept)
-        if use == "fresh" or use in ("stale", "behind"):
+        look = self._looked_at(kept)
+        if look.is_good or look.use == "behind":
             return found.entry
-        waits = self._terms.strategy.name == Failover.name and self._may_stand_in(kept, configured=True)
-        return found.entry if waits else None
+        waits = self._terms.strategy.name == Failover.name
+        return found.entry if waits and may_stand_in(look, self._asked, self._terms, configured=True) else None
 
     async def newer(self) -> Entry | None:
         """The answer that was kept since the first reading, if it may be served as it is."""
         found = await find(self.guard, self._asked, self._terms)
         kept = found.chosen
-        if kept is None or kept.times.received_at == self._seen or self._look(kept) not in ("fresh", "stale"):
+        if kept is None or kept.times.received_at == self._seen:
             return None
-        return found.entry
+        return found.entry if self._looked_at(kept).is_good else None
 
     async def read_again(self) -> Entry | None:
         """The kept answer, if the store did not say at first; a call past its deadline waits for its grace only."""
@@ -122,9 +120,8 @@ class ResponseSlot:
 
     def is_fresh(self, entry: Entry) -> bool:
         """Whether it is as good as new, or the request takes it as it is."""
-        kept = self._kept_in(entry)
-        use = self._use if kept is self._kept else self._look(kept)
-        return use == "stale" or (use == "fresh" and self._elapsed < kept.times.fresh_for)
+        kept, look = self._kept_in(entry), self._look
+        return (look if look is not None and look.kept is kept else self._looked_at(kept)).is_new
 
     def _kept_in(self, entry: Entry) -> Kept:
         found = self._found
@@ -132,47 +129,21 @@ class ResponseSlot:
             return found.chosen
         return kept_in(entry, self._terms)
 
-    def _look(self, kept: Kept) -> Use:
+    def _looked_at(self, kept: Kept) -> Look:
         """What may be done with a kept answer for this request, now."""
-        self._kept = kept
-        elapsed = self._elapsed = kept.times.elapsed(self.runtime.clock)
-        self._use = self._judged(kept, elapsed)
-        return self._use
-
-    def _judged(self, kept: Kept, elapsed: float) -> Use:
-        asked = self._asked
-        if asked.has_range and not is_servable(kept, asked):
-            self._fwd = "partial"
-            return "validate"
-        control = asked.control
-        found = verdict(kept.answer, control, elapsed, self._terms.max_stale)
-        if found.why is None:
-            return found.use
-        self._fwd = found.why
-        picky = found.why == "request" or control.max_age is not None or control.min_fresh is not None
-        if picky or self._terms.strategy.name == Failover.name or must_be_validated(kept.answer):
-            return found.use
-        # Past its freshness the strategy serves it, while it is asked for anew.
-        return "behind" if elapsed < kept.times.served_for else found.use
-
-    def _may_stand_in(self, kept: Kept, *, configured: bool) -> bool:
-        """Whether it may be served because the origin failed, by the strategy's word or by that of either side."""
-        control, answer = self._asked.control, kept.answer
-        elapsed = kept.times.elapsed(self.runtime.clock)
-        if is_failed_status(answer.status) or not is_servable(kept, self._asked):
-            return False
-        if not configured:
-            return stands_in(answer, control, elapsed, cap=self._terms.max_stale)
-        return elapsed < kept.times.served_for and not (must_be_validated(answer) or control.no_cache)
+        look = self._look = look_at(kept, kept.times.elapsed(self.runtime.clock), self._asked, self._terms)
+        if look.fwd is not None:
+            self._fwd = look.fwd
+        return look
 
     def serve(self, entry: Entry, result: CacheResult) -> Response:
         """A new response like the kept one, with its age (RFC 9111 section 5.1)."""
-        kept, question = self._kept_in(entry), self._question
+        kept, question, look = self._kept_in(entry), self._question, self._look
         # A hit is served at the moment at which it was looked at.
-        if kept is not self._kept or question is not None or result != "hit":
-            self._look(kept)
-        answer, elapsed = kept.answer, self._elapsed
-        age, ttl = answer.age(elapsed), answer.ttl(elapsed)
+        if look is None or look.kept is not kept or question is not None or result != "hit":
+            look = self._looked_at(kept)
+        answer = kept.answer
+        age, ttl = answer.age(look.elapsed), answer.ttl(look.elapsed)
         if result == "hit" and ttl <= 0:
             result = "stale"
         lookup = CacheLookup(
@@ -180,7 +151,7 @@ class ResponseSlot:
             strategy=self._terms.strategy.name,
             age=age,
             ttl=ttl,
-            detail=kept.note if result != "stale" else self._why_stale(kept),
+            detail=kept.note if result != "stale" else self._why_stale(look),
             fwd=self._fwd if question is not None or result == "collapsed" else None,
             fwd_status=None if question is None or question.status == answer.status else question.status,
         )
@@ -190,12 +161,8 @@ class ResponseSlot:
         )
         return response
 
-    def _why_stale(self, kept: Kept) -> str:
-        if self._asked.control.max_stale is not None:
-            return "max-stale"
-        if self._elapsed < kept.times.served_for:
-            return self._terms.strategy.name
-        return "stale-while-revalidate" if self._question is None else "stale-if-error"
+    def _why_stale(self, look: Look) -> str:
+        return why_stale(look, self._asked, self._terms, failed=self._question is not None)
 
     def _name(self) -> str:
         return self._terms.name or name_of(self._call.client)
@@ -239,7 +206,7 @@ class ResponseSlot:
         found = self._found
         if self._background or found is None or found.chosen is None or found.entry is None:
             return None
-        if not self._may_stand_in(found.chosen, configured=False):
+        if not may_stand_in(self._looked_at(found.chosen), self._asked, self._terms, configured=False):
             return None
         self.note_failure()
         return self.serve(found.entry, "stale")
@@ -296,37 +263,21 @@ class ResponseSlot:
         apart = crowd.goes_apart(self.name, self.runtime.clock.now()) and not everywhere
         if blind or apart or call.streamed or not self._asked.is_plain:
             return (await making.fill(self))[0]
-        timeout = None if call.time_left == INFINITE else call.time_left
         began = await self.begin()
         flight = f"{self.name} {began.token()} {self._told_apart()} {call.options.attempt_timeout} {call.asked}"
-        leads = False
 
-        async def mine() -> tuple[Response, Entry | None]:
-            nonlocal leads
-            leads = True
+        async def made() -> tuple[Response, Entry | None]:
             if crowd.puts != self._puts and (entry := await self.newer()) is not None:
                 # It was put there between our reading and now.
                 return self.serve(entry, "hit"), entry
-            if everywhere:
-                return await made_in_turn(self, partial(making.fill, self), timeout)
-            self._began = began
+            self._began = None if everywhere else began
             return await making.fill(self)
 
-        try:
-            (made, entry), _ = await call.runtime.share(flight, mine, timeout)
-        except TimeoutError:
-            if call.time_left > 0:
-                raise  # somebody else's
-            raise DeadlineExceededError(call.deadline - call.journey.started) from None
-        except DeadlineExceededError:
-            if leads:
-                raise
-            entry = None  # the leader's time was over, not ours
-        else:
-            if leads:
-                if entry is None:
-                    crowd.not_shared(self.name, self.runtime.clock.now())
-                return made
+        response, entry = await shared(call, flight, made, slot=self if everywhere else None)
+        if response is not None:
+            if entry is None:
+                crowd.not_shared(self.name, self.runtime.clock.now())
+            return response
         if entry is None or not self._is_mine_too(entry):
             return (await making.fill(self))[0]
         return self.serve(entry, "collapsed")
@@ -339,7 +290,7 @@ class ResponseSlot:
     def _is_mine_too(self, entry: Entry) -> bool:
         """Whether another one's answer may be served to this request as well."""
         kept = kept_in(entry, self._terms)
-        return fits(kept.answer, self._asked) and self._look(kept) in ("fresh", "stale")
+        return fits(kept.answer, self._asked) and self._looked_at(kept).is_good
 
     def refresh(self, making: Making) -> None:
         """Ask the origin in the background, in a call of its own, once for all processes."""
