@@ -30,6 +30,8 @@ async def asking(caller, times, what):
 
 
 @sizes(flood=(1_500, 100_000))
+@pytest.mark.parametrize("colour", ["async"])
+@pytest.mark.parametrize("family", ["httpx"], indirect=True)
 def test_a_flood_of_urls_stays_within_the_memory(world, origin, kept, found, flood):
     """The latest stay; what was dropped is counted."""
     caller = world.client(origin, CACHED, store=kept)
