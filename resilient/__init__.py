@@ -15,6 +15,7 @@ from resilient.errors import (
     LockedError,
     RateLimitedError,
     ResilientError,
+    ScatteredError,
     StoreError,
     StoreUnavailableError,
     SuspendedError,
@@ -43,7 +44,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a reader meets them
     "Middleware", "Call", "Handler",
     "ResilientError", "ConfigurationError", "CallError", "CircuitOpenError", "DeadlineExceededError",
     "AttemptTimeoutError", "RateLimitedError", "StoreError", "StoreUnavailableError", "CorruptEntryError",
-    "LeaseLostError", "TransactionError", "LockedError", "SuspendedError",
+    "LeaseLostError", "TransactionError", "ScatteredError", "LockedError", "SuspendedError",
 ]  # fmt: skip
 
 cache = Cache()

@@ -14,6 +14,7 @@
     │   ├── CorruptEntryError               it answered something that cannot be an entry
     │   ├── LeaseLostError                  a lock was lost while it was held
     │   └── TransactionError                a transaction could not be committed
+    │       └── ScatteredError              it is about keys that one server of a cluster does not have together
     ├── LockedError                         a call waits for a key that it holds itself
     └── SuspendedError (RuntimeError)       a blocking client met an await that needs an event loop
 
@@ -26,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from resilient.journey import Journey
 
@@ -177,6 +178,21 @@ class LeaseLostError(StoreError):
 
 class TransactionError(StoreError):
     """A transaction could not be committed, and nothing of it was: what it had read has changed meanwhile."""
+
+
+class ScatteredError(TransactionError):
+    """What was to be changed at once lies in different places of a cluster; nothing was changed.
+
+    Attributes:
+        groups: the keys that lie together, and can be changed at once.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+        super().__init__(
+            "a Redis Cluster changes at once only what lies in one slot, and this does not; give the keys, and the "
+            "tags that are forgotten with them, one part in braces in common, as in '{user:1}:name' and '{user:1}:age'"
+        )
+        self.groups = groups
 
 
 class LockedError(ResilientError):

@@ -208,6 +208,7 @@ class Store(Protocol):
         Raises:
             TransactionError: what was expected is not there, or somebody else has taken over a key as :meth:`set`
                 tells; nothing was done.
+            ScatteredError: this store cannot change all of that at once; nothing was done.
         """
         ...
 

@@ -11,7 +11,7 @@ from resilient.caching.mounts import Mount
 from resilient.caching.names import all_names, key_of, matcher
 from resilient.durations import Duration, seconds_of
 from resilient.entry import FOREVER, Entry
-from resilient.errors import CorruptEntryError, TransactionError
+from resilient.errors import CorruptEntryError, ScatteredError, TransactionError
 from resilient.ports import AsyncStore, Runtime
 
 
@@ -54,7 +54,11 @@ class Plain:
     ) -> None:
         made = {key: self._entry(key, value, ttl, tags) for key, value in pairs.items()}
         for mount, mine in self._by_mount(made).items():
-            await self._of(mount).commit({key: made[key] for key in mine})
+            try:
+                await self._of(mount).commit({key: made[key] for key in mine})
+            except ScatteredError as error:
+                for together in error.groups:
+                    await self._of(mount).commit({key: made[key] for key in together})
 
     async def delete_many(self, *keys: str) -> int:
         removed = 0

@@ -26,6 +26,7 @@ OWN = {
     "redis": "resilient_adapters.redis:open_redis",
     "rediss": "resilient_adapters.redis:open_redis",
     "unix": "resilient_adapters.redis:open_redis",
+    "redis+cluster": "resilient_adapters.redis:open_redis",
 }
 """Our own entry points once more, for a source tree that nobody has installed."""
 
@@ -81,7 +82,8 @@ def _split(url: str) -> SplitResult:
         raise ConfigurationError("a store's URL starts with a scheme, as 'mem://' and 'disk:///var/cache/app' do")
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        if "," not in parts.netloc:
+            _ = parts.port
     except ValueError:
         raise ConfigurationError(f"the address in the {scheme}:// URL of the store is malformed") from None
     if "#" in url:

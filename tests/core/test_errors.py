@@ -24,6 +24,7 @@ SAMPLES = [
     errors.CorruptEntryError("x", kind="corrupt"),
     errors.LeaseLostError("key"),
     errors.TransactionError("x"),
+    errors.ScatteredError((("a",), ("b", "c"))),
     errors.LockedError("key"),
     errors.SuspendedError(),
 ]

@@ -19,6 +19,7 @@ from resilient.entry import Entry
 from resilient.events import ReplicaConnected
 from resilient.stores.registry import open_store
 from resilient.testing import FakeClock
+from tests.stores.clusters import Cluster
 from tests.stores.servers import Server
 
 SOURCES = [str(Path(package.__file__).parents[1]) for package in (resilient, resilient_adapters)]
@@ -30,8 +31,9 @@ PATIENT = {"socket_timeout": "60s", "socket_connect_timeout": "60s"}
 class Face:
     """A store as plain functions; the asynchronous one runs in an event loop of the test's own."""
 
-    def __init__(self, pair, colour, runner):
+    def __init__(self, pair, colour, runner, *, is_scattered=False):
         self.pair, self.colour = pair, colour
+        self.is_scattered = is_scattered
         self.tasks = colour == "tasks"
         self._store = pair.tasks if self.tasks else pair.blocking
         self._runner = runner
@@ -91,6 +93,24 @@ def redis_url(redis_server):
     return redis_server.url
 
 
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory):
+    """One cluster for all tests that need one and leave it as they found it."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster_url(redis_cluster):
+    """The addresses of that cluster, with nothing in it."""
+    redis_cluster.flush()
+    return redis_cluster.url
+
+
 @pytest.fixture
 def own_server(tmp_path):
     """Starts a server that the test may do harm to."""
@@ -124,16 +144,17 @@ COPIES = {"redis, copies": "?client_side=true&max_staleness=500ms", "redis, copi
 """Ways to keep copies in memory; some tests play with clocks that the server does not know, so not for long."""
 
 
-@pytest.fixture(params=["memory", "disk", "redis", *COPIES])
+@pytest.fixture(params=["memory", "disk", "redis", *COPIES, "redis-cluster"])
 def url(request, folder):
     if request.param.startswith("redis"):
-        return request.getfixturevalue("redis_url") + COPIES.get(request.param, "")
+        server = request.getfixturevalue("cluster_url" if request.param == "redis-cluster" else "redis_url")
+        return server + COPIES.get(request.param, "")
     return "mem://" if request.param == "memory" else f"disk://{folder}"
 
 
 @pytest.fixture
 def options(url):
-    return {"disk": NO_HURRY, "redis": PATIENT}.get(url.partition(":")[0], {})
+    return {"disk": NO_HURRY, "redis": PATIENT, "redis+cluster": PATIENT}.get(url.partition(":")[0], {})
 
 
 @pytest.fixture
@@ -154,9 +175,9 @@ def pair(url, options, clock, events):
 
 
 @pytest.fixture(params=["blocking", "tasks"])
-def store(request, pair):
+def store(request, pair, url):
     with asyncio.Runner() as runner:
-        yield Face(pair, request.param, runner)
+        yield Face(pair, request.param, runner, is_scattered="+cluster:" in url)
 
 
 @pytest.fixture

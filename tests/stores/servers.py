@@ -46,11 +46,14 @@ class Server:
         options: of its configuration.
     """
 
+    commands: tuple[str, ...] = COMMANDS
+    """What the user may ask for who may do what the store does."""
+
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.socket = folder / "redis.sock"
-        self.port = _free_port()
+        self.port = free_port()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,12 +67,15 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it, and see that it is this one that answers."""
         with socket.socket() as other:
             # A server that somebody left there would let every test of a fault pass.
             assert other.connect_ex(("127.0.0.1", self.port)) != 0, f"port {self.port} is taken"
-        rules = ["on", f">{PASSWORD}", "resetkeys", "~resilient:*", "-@all", *(f"+{name}" for name in COMMANDS)]
+        rules = ["on", f">{PASSWORD}", "resetkeys", "~resilient:*", "-@all", *(f"+{name}" for name in self.commands)]
         configuration = [
             f"port {self.port}", "bind 127.0.0.1", 'save ""', "appendonly no", "loglevel warning", "daemonize no",
             f'unixsocket "{self.socket}"', f'requirepass "{PASSWORD}"', *self._options,
@@ -140,7 +146,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

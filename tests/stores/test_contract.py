@@ -1,4 +1,7 @@
-"""What every store promises, in both colours."""
+"""What every store promises, in both colours.
+
+What one commit changes has ``{c}`` in common: a Redis Cluster changes at once only what lies together.
+"""
 
 from __future__ import annotations
 
@@ -157,7 +160,7 @@ def test_many_entries_come_in_the_order_of_their_keys(store, make, clock):
 
 def test_very_many_entries_are_read_at_once(store, make):
     """More than fit into one question to any database, in one list or in one deletion."""
-    keys = [f"{number}" for number in range(600)]
+    keys = [f"{{many}}{number}" for number in range(600)]
     store.commit({key: make(key.encode()) for key in keys})
     assert [found.body for found in store.get_many(keys[::-1])] == [key.encode() for key in keys[::-1]]
     assert store.delete(*keys) == 600
@@ -306,44 +309,44 @@ def test_entries_are_values(store, make):
 
 def test_a_commit_writes_and_removes_at_once(store, make):
     """It says how many entries it removed; to remove what is not there is no error."""
-    store.set("old", make(b"old"))
-    store.set("gone", make())
-    assert store.commit({"old": make(b"new"), "new": make(b"2"), "gone": None, "nothing": None}) == 1
-    assert [store.get(key).body for key in ("old", "new")] == [b"new", b"2"]
-    assert sorted(store.scan()) == ["new", "old"]
+    store.set("{c}old", make(b"old"))
+    store.set("{c}gone", make())
+    assert store.commit({"{c}old": make(b"new"), "{c}new": make(b"2"), "{c}gone": None, "{c}nothing": None}) == 1
+    assert [store.get(key).body for key in ("{c}old", "{c}new")] == [b"new", b"2"]
+    assert sorted(store.scan()) == ["{c}new", "{c}old"]
     assert store.commit({}) == 0
 
 
 def test_a_commit_goes_through_if_what_it_expects_is_there(store, make, clock):
     """Entries as they were read, and nothing where there was nothing; what has expired counts as nothing."""
-    store.set("k", make(b"x" * 5000, meta={"a": (1, b"2")}, tags=("t",)))
-    store.set("gone", make(ttl=1.0))
+    store.set("{c}k", make(b"x" * 5000, meta={"a": (1, b"2")}, tags=("t",)))
+    store.set("{c}gone", make(ttl=1.0))
     clock.advance(2.0)
-    read = store.get("k")
-    assert store.commit({"k": make(b"new")}, expected={"k": read, "gone": None, "nothing": None}) == 0
-    assert store.get("k").body == b"new"
+    read = store.get("{c}k")
+    assert store.commit({"{c}k": make(b"new")}, expected={"{c}k": read, "{c}gone": None, "{c}nothing": None}) == 0
+    assert store.get("{c}k").body == b"new"
 
 
 @pytest.mark.parametrize("change", ["overwritten", "equal body", "deleted", "made", "expired"])
 def test_a_commit_changes_nothing_if_what_it_expects_is_not_there(store, make, clock, change):
     """Not the entries that it writes, removes or reaches by tags."""
-    store.set("k", make(b"1", ttl=10.0))
-    store.set("kept", make(b"kept", tags=("t",)))
-    expected = {"kept": store.get("kept"), "k": store.get("k"), "nothing": None}
+    store.set("{c}k", make(b"1", ttl=10.0))
+    store.set("{c}kept", make(b"kept", tags=("{c}t",)))
+    expected = {"{c}kept": store.get("{c}kept"), "{c}k": store.get("{c}k"), "{c}nothing": None}
     clock.advance(1.0)
     if change == "overwritten":
-        store.set("k", make(b"2"))
+        store.set("{c}k", make(b"2"))
     elif change == "equal body":
-        store.set("k", make(b"1"))
+        store.set("{c}k", make(b"1"))
     elif change == "deleted":
-        store.delete("k")
+        store.delete("{c}k")
     elif change == "made":
-        store.set("nothing", make())
+        store.set("{c}nothing", make())
     else:
         clock.advance(10.0)
     before = {key: store.get(key) for key in store.scan()}
     with pytest.raises(TransactionError):
-        store.commit({"other": make(), "kept": None}, expected=expected, tags=["t"])
+        store.commit({"{c}other": make(), "{c}kept": None}, expected=expected, tags=["{c}t"])
     assert {key: store.get(key) for key in store.scan()} == before
 
 
@@ -370,24 +373,24 @@ def test_a_commit_that_fails_does_not_hurt_what_is_written_beside_it(store, make
 
     def work(number):
         if number % 3:
-            store.pair.blocking.set(f"{number}", make())
+            store.pair.blocking.set(f"{{c}}{number}", make())
             return
         with pytest.raises(TransactionError):
-            store.pair.blocking.commit({f"{number}": make()}, expected={"nothing": make()})
+            store.pair.blocking.commit({f"{{c}}{number}": make()}, expected={"{c}nothing": make()})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(60)))
-    assert sorted(store.scan()) == sorted(f"{number}" for number in range(60) if number % 3)
+    assert sorted(store.scan()) == sorted(f"{{c}}{number}" for number in range(60) if number % 3)
 
 
 def test_an_entry_of_a_commit_has_its_own_life(store, make, clock):
     """Also where it ends within the second."""
-    store.commit({"k": make(ttl=0.5), "kk": make(ttl=50.0)})
+    store.commit({"{c}k": make(ttl=0.5), "{c}kk": make(ttl=50.0)})
     clock.advance(0.4)
-    assert store.get("k") is not None
+    assert store.get("{c}k") is not None
     clock.advance(0.1)
-    assert store.get("k") is None
-    assert store.get("kk") is not None
+    assert store.get("{c}k") is None
+    assert store.get("{c}kk") is not None
 
 
 # --- tags ---------------------------------------------------------------------------------------------------------
@@ -437,11 +440,11 @@ def test_what_is_written_where_a_tagged_entry_was_deleted_has_no_tags(store, mak
 
 def test_a_commit_writes_after_it_has_removed_by_tags(store, make):
     """What it writes stays, with the same tag too."""
-    store.set("k", make(b"old", tags=("t",)))
-    store.set("kk", make(b"old", tags=("t",)))
-    assert store.commit({"k": make(b"new", tags=("t",))}, tags=["t"]) == 2
-    assert store.get("k").body == b"new"
-    assert store.commit({}, tags=["t"]) == 1
+    store.set("{c}k", make(b"old", tags=("{c}t",)))
+    store.set("{c}kk", make(b"old", tags=("{c}t",)))
+    assert store.commit({"{c}k": make(b"new", tags=("{c}t",))}, tags=["{c}t"]) == 2
+    assert store.get("{c}k").body == b"new"
+    assert store.commit({}, tags=["{c}t"]) == 1
 
 
 def test_no_tagged_entry_outlives_its_tag(store, make):
@@ -564,9 +567,12 @@ def test_a_lease_that_is_renewed_lives_on(store, clock):
 
 
 def test_fences_only_rise(store, clock):
-    """Over all names, whether a lease was given back, has ended or was taken anew by its owner, or all was cleared."""
+    """Over all names, whether a lease was given back, has ended or was taken anew by its owner, or all was cleared.
+
+    In a cluster no server sees all names: there it holds for each of them.
+    """
     fences = []
-    for name in ("a", "b", "a", "a"):
+    for name in ("a", "a" if store.is_scattered else "b", "a", "a"):
         fences.append(store.acquire(name, "ann", 5.0))
         store.release(name, "ann")
     fences += [store.acquire("a", "ann", 5.0), store.acquire("a", "ann", 5.0)]
@@ -652,15 +658,15 @@ def test_who_has_lost_the_lease_of_a_key_cannot_write_it(store, make, clock):
 
 def test_a_commit_of_an_older_fence_changes_nothing(store, make, clock):
     """One entry whose lease was lost is enough."""
-    old = store.acquire("k", "ann", 5.0)
+    old = store.acquire("{c}k", "ann", 5.0)
     clock.advance(6.0)
-    store.acquire("k", "bob", 5.0)
-    store.set("kk", make(fence=old + 5))
-    store.set("tagged", make(tags=("t",)))
-    for key in ("k", "kk"):
+    store.acquire("{c}k", "bob", 5.0)
+    store.set("{c}kk", make(fence=old + 5))
+    store.set("{c}tagged", make(tags=("{c}t",)))
+    for key in ("{c}k", "{c}kk"):
         with pytest.raises(TransactionError):
-            store.commit({"other": make(), key: make(fence=old)}, tags=["t"])
-    assert sorted(store.scan()) == ["kk", "tagged"]
+            store.commit({"{c}other": make(), key: make(fence=old)}, tags=["{c}t"])
+    assert sorted(store.scan()) == ["{c}kk", "{c}tagged"]
 
 
 # --- how much there is --------------------------------------------------------------------------------------------

@@ -230,7 +230,7 @@ def test_tls_proves_who_is_at_either_end(own_server, opened, tmp_path):
 def test_all_that_belongs_to_one_entry_has_one_hash_slot(key):
     """Whatever braces are in the key; so a Redis Cluster keeps it together."""
     name = stored_key(key)
-    assert len({key_slot(of(name)) for of in (KEYS.entry, KEYS.lease, KEYS.scratch)}) == 1
+    assert len({key_slot(of(name)) for of in (KEYS.entry, KEYS.lease, KEYS.tag)}) == 1
 
 
 def test_different_keys_have_different_slots():

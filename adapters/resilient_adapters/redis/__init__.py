@@ -16,7 +16,9 @@ from resilient.stores.parameters import Record, bytes_of, count_of, flag_of, spa
 from resilient_adapters.records.codecs import codec_named
 from resilient_adapters.records.records import MAX_DECODED
 from resilient_adapters.redis.address import address_of
-from resilient_adapters.redis.commands import Commands
+from resilient_adapters.redis.cluster.commands import commands_of_a_cluster
+from resilient_adapters.redis.cluster.hosts import node_urls
+from resilient_adapters.redis.commands import Settings, commands_of_a_server
 from resilient_adapters.redis.copying import MAX_STALENESS, copying_of
 from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.store import AsyncRedisStore, RedisStore
@@ -57,6 +59,8 @@ def open_redis(
 ) -> StorePair:
     """The store at ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path/to/socket``.
 
+    ``redis+cluster://user:password@host1:7000,host2:7001`` is the one in a Redis Cluster, of which it names some nodes.
+
     Nothing is connected and no certificate is read before the first command. Closing either colour closes both.
 
     Args:
@@ -69,7 +73,7 @@ def open_redis(
         password: as text; digits are text too.
         db: the number of the database.
         minsize: connections that are kept however long nobody needs them; others are closed after a minute.
-        maxsize: connections at most, for all threads together and for each event loop.
+        maxsize: connections at most, for all threads together and for each event loop; in a cluster to each node.
         socket_timeout: how long threads wait to read and write entries and for leases where their cache has no budget
             and no timeout; for other commands 5 s, or this long if it is more. Tasks are bounded from outside.
         socket_connect_timeout: how long each step of opening a connection takes at most. It is opened behind, so a
@@ -108,23 +112,24 @@ def open_redis(
     is_secure = tls or url.startswith("rediss:")
     if not is_secure and (ssl_certfile or ssl_keyfile or ssl_ca_certs):
         raise ConfigurationError("certificates are given, but no TLS; write rediss://, or ssl=True")
-    address = address_of(
-        url,
-        tls=tls,
-        db=None if db is None else _number(db, "db"),
-        username=_text(username, "username"),
-        password=_text(password, "password", secret=True),
-        socket_connect_timeout=span_of(socket_connect_timeout, option="socket_connect_timeout"),
-        retry_on_timeout=flag_of(retry_on_timeout, option="retry_on_timeout"),
-        **(certificates if is_secure else {}),
-    )
+    is_cluster = url.startswith("redis+cluster:")
+    addresses = [
+        address_of(
+            each,
+            tls=tls,
+            db=None if db is None else _number(db, "db"),
+            username=_text(username, "username"),
+            password=_text(password, "password", secret=True),
+            socket_connect_timeout=span_of(socket_connect_timeout, option="socket_connect_timeout"),
+            retry_on_timeout=flag_of(retry_on_timeout, option="retry_on_timeout"),
+            **(certificates if is_secure else {}),
+        )
+        for each in (node_urls(url) if is_cluster else [url])
+    ]
     least, most = _number(minsize, "minsize"), count_of(maxsize, option="maxsize")
     if least > most:
         raise ConfigurationError(f"minsize={least} is more than maxsize={most}")
-    commands = Commands(
-        address,
-        Keys(_space(namespace)),
-        clock,
+    settings = Settings(
         codec=codec_named(compress),
         max_decoded=bytes_of(max_decoded, option="max_decoded"),
         sizes=(least, most),
@@ -139,6 +144,11 @@ def open_redis(
             local_max_bytes=local_max_bytes,
         ),
     )
+    keys = Keys(_space(namespace))
+    if is_cluster:
+        commands = commands_of_a_cluster(addresses, keys, clock, settings)
+    else:
+        commands = commands_of_a_server(addresses[0], keys, clock, settings)
     return StorePair(blocking=RedisStore(commands), tasks=AsyncRedisStore(commands))
 
 

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
 
 from resilient.entry import Entry
 from resilient.errors import StoreError, TransactionError
-from resilient.locks import fork_safe_lock
-from resilient.ports import Clock
-from resilient.stores.counters import incremented
 from resilient.stores.keys import stored_key
-from resilient_adapters.records.codecs import Codec
-from resilient_adapters.records.life import Lives
-from resilient_adapters.redis import values
 from resilient_adapters.redis.asking import Scripts, ask
 from resilient_adapters.redis.keys import Keys
+from resilient_adapters.redis.puts import Put, Puts
 from resilient_adapters.redis.reading import PAGE, Reading, digest
 from resilient_adapters.redis.script import Word
-from resilient_adapters.redis.steps import Aside, Steps
-from resilient_adapters.redis.times import Times
-
-
-class Put(NamedTuple):
-    """An entry as it will lie in Redis; without a value there will be none."""
-
-    key: str
-    value: bytes
-    life: int | str
-    fence: int
-    tags: list[str]
+from resilient_adapters.redis.steps import Steps
 
 
 class Changing:
@@ -40,33 +22,26 @@ class Changing:
         keys: where everything lies.
         scripts: runs scripts.
         reading: reads what a commit expects.
-        clock: what tells the time.
-        codec: compresses bodies; None for none.
-        max_decoded: bytes; larger bodies are not written.
-
-    Attributes:
-        refused: how many entries were too large to be kept.
+        puts: makes of entries what will lie in Redis.
     """
 
-    def __init__(
-        self, keys: Keys, scripts: Scripts, reading: Reading, clock: Clock, codec: Codec | None, max_decoded: int
-    ) -> None:
+    def __init__(self, keys: Keys, scripts: Scripts, reading: Reading, puts: Puts) -> None:
         self._keys = keys
         self._scripts = scripts
         self._reading = reading
-        self._wall = clock.wall
-        self._times, self._lives = Times(clock), Lives(clock)
-        self._codec = codec
-        self._max_decoded = max_decoded
-        self._lock = fork_safe_lock()
-        self.refused = 0
+        self._puts = puts
+
+    @property
+    def refused(self) -> int:
+        """How many entries were too large to be kept."""
+        return self._puts.refused
 
     def set(self, key: str, entry: Entry) -> Steps[bool]:
         """Writes ``entry``, unless somebody else has taken over the key; whether it was written.
 
         One that is too large leaves nothing, not even what was there before.
         """
-        (put,) = yield from self._puts({stored_key(key): entry})
+        (put,) = yield from self._puts.of({stored_key(key): entry})
         if put.value and not put.fence and not put.tags:
             ends = ("PX", put.life) if put.life else ()
             yield from ask(("SET", self._keys.entry(put.key), put.value, *ends))
@@ -86,10 +61,10 @@ class Changing:
     ) -> Steps[int]:
         """Makes several changes, all or none of them; how many entries it removed."""
         new = {stored_key(key): entry for key, entry in changes.items()}
-        puts = yield from self._puts({key: entry for key, entry in new.items() if entry is not None})
+        puts = yield from self._puts.of({key: entry for key, entry in new.items() if entry is not None})
         deleted = [key for key, entry in new.items() if entry is None]
         while True:
-            there = yield from self._as_expected(expected)
+            there = yield from self._reading.expected(expected)
             what, number = yield from self._change(there, puts, [stored_key(tag) for tag in tags], deleted)
             if what == b"done":
                 return number
@@ -99,16 +74,10 @@ class Changing:
 
     def incr(self, key: str, by: int, expires_at: float) -> Steps[int]:
         """Adds ``by`` to a counter and gives its new value."""
-        key = stored_key(key)
-        new = incremented(None, 0, self._wall(), expires_at)
-        fresh = values.encode(key, new, self._lives.of(new), None)
-        where = [self._keys.entry(key), self._keys.scratch(key)]
-        what, *digits = yield from self._scripts.run("add", where, by, fresh, self._times.life(expires_at))
-        if what == b"no counter":
-            raise StoreError("what is kept under this key is no counter, so nothing can be added to it")
-        if what != b"done":
-            raise StoreError(f"{by} cannot be added to the counter: it would become more than 64 bits can say")
-        return int(digits[0])
+        fresh, life = self._puts.counter(key, expires_at)
+        where = [self._keys.entry(stored_key(key))]
+        what, *digits = yield from self._scripts.run("add", where, by, fresh, life)
+        return self._added(what, digits, by)
 
     def clear(self) -> Steps[None]:
         """Removes all entries."""
@@ -118,6 +87,19 @@ class Changing:
             cursor, begun = int(answer[0]), True
             if answer[1]:
                 yield from ask(("UNLINK", *answer[1]))
+
+    @staticmethod
+    def _added(what: bytes, digits: Sequence[bytes], by: int) -> int:
+        """What a counter is now.
+
+        Raises:
+            StoreError: nothing was added to it.
+        """
+        if what == b"no counter":
+            raise StoreError("what is kept under this key is no counter, so nothing can be added to it")
+        if what != b"done":
+            raise StoreError(f"{by} cannot be added to the counter: it would become more than 64 bits can say")
+        return int(digits[0])
 
     def _change(
         self,
@@ -145,39 +127,3 @@ class Changing:
         keys += map(self._keys.entry, deleted)
         what, number = yield from self._scripts.run("change", keys, *arguments)
         return what, number
-
-    def _as_expected(self, expected: Mapping[str, Entry | None]) -> Steps[dict[str, bytes | None]]:
-        """The values of entries that are what they are expected to be.
-
-        Raises:
-            TransactionError: one of them is not.
-        """
-        if not expected:
-            return {}
-        keys = [stored_key(key) for key in expected]
-        (there,) = yield from ask(("MGET", *map(self._keys.entry, keys)))
-        pairs = [(key, value) for key, value in zip(keys, there, strict=True) if value is not None]
-        read = yield from self._reading.entries(pairs)
-        found = {key: entry for (key, _), entry in zip(pairs, read, strict=True) if isinstance(entry, Entry)}
-        for key, entry in expected.items():
-            if found.get(stored_key(key)) != entry:
-                raise TransactionError(f"{key!r} has changed since it was read; nothing was changed")
-        return dict(zip(keys, there, strict=True))
-
-    def _puts(self, entries: Mapping[str, Entry]) -> Steps[list[Put]]:
-        weight = sum(len(entry.body) for entry in entries.values())
-        puts: list[Put] = yield Aside(partial(self._encoded, entries), weight)
-        return puts
-
-    def _encoded(self, entries: Mapping[str, Entry]) -> list[Put]:
-        return [self._put(key, entry) for key, entry in entries.items()]
-
-    def _put(self, key: str, entry: Entry) -> Put:
-        value = b""
-        if len(entry.body) <= self._max_decoded:
-            value = values.encode(key, entry, self._lives.of(entry), self._codec)
-        else:
-            with self._lock:
-                self.refused += 1
-        tags = [stored_key(tag) for tag in entry.tags]
-        return Put(key, value, self._times.life(entry.expires_at), entry.fence, tags)

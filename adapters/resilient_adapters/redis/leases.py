@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from resilient.stores.keys import stored_key
 from resilient_adapters.redis.asking import Scripts
 from resilient_adapters.redis.keys import Keys
@@ -15,15 +17,17 @@ class Leases:
     Args:
         keys: where everything lies.
         scripts: runs scripts.
+        fences: where the last fence is kept; nowhere if each lease keeps its own.
     """
 
-    def __init__(self, keys: Keys, scripts: Scripts) -> None:
+    def __init__(self, keys: Keys, scripts: Scripts, fences: Sequence[bytes]) -> None:
         self._keys = keys
         self._scripts = scripts
+        self._fences = fences
 
     def acquire(self, name: str, owner: str, ttl: float) -> Steps[int | None]:
         """Takes a lease; its fence, None if somebody else holds it."""
-        where = [self._lease(name), self._keys.fence]
+        where = [self._lease(name), *self._fences]
         fence: int | None = yield from self._scripts.run("acquire", where, _text(owner), Times.span(ttl))
         return fence
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from resilient.errors import StoreUnavailableError
@@ -45,8 +46,19 @@ class Line:
             pass
         return False
 
-    def ask(self, commands: Sequence[Command], ends: float) -> list[Any]:
-        """What the server answers to each of ``commands``; what it refuses is an error in its place.
+    def send(self, commands: Sequence[Command], ends: float) -> None:
+        """Ask the server.
+
+        Raises:
+            StoreUnavailableError: it did not take all of it before the instant ``ends``.
+            OSError: the connection is broken.
+        """
+        with _in_time():
+            self._wait_until(ends)
+            self._socket.sendall(packed(commands))
+
+    def read(self, count: int, ends: float) -> list[Any]:
+        """What the server answers to each of the ``count`` commands that it was asked; an error where it refuses.
 
         Raises:
             StoreUnavailableError: it did not answer before the instant ``ends``, or has closed the connection.
@@ -55,15 +67,11 @@ class Line:
             ValueError: it does not speak as a server does.
         """
         answers: list[Any] = []
-        try:
-            self._wait_until(ends)
-            self._socket.sendall(packed(commands))
-            while len(answers) < len(commands):
+        with _in_time():
+            while len(answers) < count:
                 self._wait_until(ends)
                 answers += self._answers.take(self._received())
-        except TimeoutError:
-            raise StoreUnavailableError("Redis did not answer in time", kind="timeout") from None
-        if len(answers) > len(commands) or self._answers.on_its_way:
+        if len(answers) > count or self._answers.on_its_way:
             raise ValueError(UNASKED)
         return answers
 
@@ -78,3 +86,11 @@ class Line:
 
     def _wait_until(self, ends: float) -> None:
         self._socket.settimeout(max(_LEAST, ends - time.monotonic()))
+
+
+@contextmanager
+def _in_time() -> Generator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise StoreUnavailableError("Redis did not answer in time", kind="timeout") from None

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from resilient.errors import StoreError, StoreUnavailableError
 from resilient_adapters.redis.address import Address, AsyncConnection
 from resilient_adapters.redis.link import Asked, Link, fail
-from resilient_adapters.redis.pool import closed
+from resilient_adapters.redis.pool import UnreachedError, closed
 from resilient_adapters.redis.script import Command
 from resilient_adapters.redis.trouble import failure
 from resilient_adapters.redis.wire import packed
@@ -156,7 +156,7 @@ class Links:
 
     def _fail_waiting(self, error: StoreError) -> None:
         waiting, self._waiting = self._waiting, {}
-        fail(waiting, error)
+        fail(waiting, UnreachedError(str(error), kind=error.kind))
 
 
 async def _leave(connection: AsyncConnection) -> None:

@@ -16,9 +16,13 @@ REST = 60.0
 """Seconds after which a connection that nobody needed is closed, beyond those that are always kept."""
 
 
-def closed() -> StoreUnavailableError:
+class UnreachedError(StoreUnavailableError):
+    """There is no connection, so nothing was sent."""
+
+
+def closed() -> UnreachedError:
     """What is said to those who come too late."""
-    return StoreUnavailableError("the Redis store is closed")
+    return UnreachedError("the Redis store is closed")
 
 
 class Waiter(Generic[C]):
@@ -105,7 +109,7 @@ class Pool(Generic[C]):
             waiter = self._waiting.popleft() if self._waiting else None
             again = self._opens_one()
         if waiter is not None:
-            waiter.error = error
+            waiter.error = UnreachedError(str(error), kind=error.kind)
             waiter.ring()
         return again
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from resilient.entry import Entry
-from resilient.errors import CorruptEntryError
+from resilient.errors import CorruptEntryError, TransactionError
 from resilient.events import StoreFailed
 from resilient.ports import Usage
 from resilient.stores.keys import stored_key
@@ -17,8 +17,8 @@ from resilient_adapters.records.life import Lives
 from resilient_adapters.records.records import ForeignRecordError
 from resilient_adapters.redis import values
 from resilient_adapters.redis.asking import Scripts, ask
+from resilient_adapters.redis.groups import Groups, Tagged
 from resilient_adapters.redis.keys import Keys
-from resilient_adapters.redis.script import Command
 from resilient_adapters.redis.steps import Aside, Steps
 
 NAME = "redis"
@@ -32,14 +32,18 @@ class Reading:
     Args:
         keys: where everything lies.
         scripts: runs scripts.
+        groups: knows which entries are in the groups of their tags.
         lives: measures lives.
         max_decoded: bytes; larger bodies are not read.
         record: hears of damaged entries of which no caller does.
     """
 
-    def __init__(self, keys: Keys, scripts: Scripts, lives: Lives, max_decoded: int, record: Record | None) -> None:
+    def __init__(
+        self, keys: Keys, scripts: Scripts, groups: Groups, lives: Lives, max_decoded: int, record: Record | None
+    ) -> None:
         self._keys = keys
         self._scripts = scripts
+        self._groups = groups
         self._lives = lives
         self._max_decoded = max_decoded
         self._record = record
@@ -87,21 +91,35 @@ class Reading:
         """What may be given back of the values of stored keys; of a damaged one, what is the matter."""
         weight = sum(values.weight(value) for _, value in found)
         entries: list[Entry | CorruptEntryError | None] = yield Aside(partial(self._decoded, found), weight)
-        # An entry whose group does not know it any more is gone: the group was removed, by us, or by a server that
-        # needed the room.
-        places: list[int] = []
-        questions: list[Command] = []
-        for place, ((key, _), entry) in enumerate(zip(found, entries, strict=True)):
-            if isinstance(entry, Entry):
-                for tag in entry.tags:
-                    places.append(place)
-                    questions.append(("ZSCORE", self._keys.tag(stored_key(tag)), self._keys.entry(key)))
-        if questions:
-            scores = yield from ask(*questions)
-            for place, score in zip(places, scores, strict=True):
-                if score is None:
+        tagged = {
+            place: Tagged(*pair, entry.tags)
+            for place, (pair, entry) in enumerate(zip(found, entries, strict=True))
+            if isinstance(entry, Entry) and entry.tags
+        }
+        if tagged:
+            are_in = yield from self._groups.contain(list(tagged.values()))
+            for place, is_in in zip(tagged, are_in, strict=True):
+                if not is_in:
                     entries[place] = None
         return entries
+
+    def expected(self, expected: Mapping[str, Entry | None]) -> Steps[dict[str, bytes | None]]:
+        """The values of entries that are what they are expected to be, by stored keys.
+
+        Raises:
+            TransactionError: one of them is not.
+        """
+        if not expected:
+            return {}
+        keys = [stored_key(key) for key in expected]
+        (there,) = yield from ask(("MGET", *map(self._keys.entry, keys)))
+        pairs = [(key, value) for key, value in zip(keys, there, strict=True) if value is not None]
+        read = yield from self.entries(pairs)
+        found = {key: entry for (key, _), entry in zip(pairs, read, strict=True) if isinstance(entry, Entry)}
+        for key, entry in expected.items():
+            if found.get(stored_key(key)) != entry:
+                raise TransactionError(f"{key!r} has changed since it was read; nothing was changed")
+        return dict(zip(keys, there, strict=True))
 
     def page(self, cursor: int, prefix: str) -> Steps[tuple[int, list[tuple[str, int]]]]:
         """Some of the keys that start with ``prefix`` and have not expired, each with its bytes, perhaps twice.
@@ -117,7 +135,7 @@ class Reading:
         following, names = int(answer[0]), answer[1]
         sizes: list[int] = []
         if names:
-            sizes = yield from self._scripts.run("weigh", names)
+            sizes = yield from self._groups.weigh(names)
         pairs = zip(names, sizes, strict=True)
         return following, [(self._keys.key_of(name), size) for name, size in pairs if size]
 
@@ -136,7 +154,7 @@ class Reading:
 
     def _entry(self, key: str, value: bytes) -> Entry | CorruptEntryError | None:
         try:
-            entry, life = values.decode(key, value, max_decoded=self._max_decoded)
+            entry, life = values.decode(key, value, max_decoded=self._max_decoded, version=self._groups.version)
         except CorruptEntryError as error:
             return error
         return entry if self._lives.goes_on(entry, life) else None

@@ -1,79 +1,22 @@
--- What has to be done, or seen, at one instant. Both colours run this one text; each run does one thing.
---
--- ARGV: what to do; how our keys start; the wall clock and the steady clock of whoever asks, each empty where the
--- server's own time holds; then what the work takes, in its order. KEYS likewise, as far as they are known beforehand:
--- which entries have a tag only the server knows.
-
-local work, space, wall, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local next_key, next_argument = 0, 4
-
-local function key()
-    next_key = next_key + 1
-    return KEYS[next_key]
-end
-
-local function argument()
-    next_argument = next_argument + 1
-    return ARGV[next_argument]
-end
-
-local function time()
-    if now then
-        return now
-    end
-    local t = redis.call('TIME')
-    return tonumber(t[1]) + tonumber(t[2]) / 1000000
-end
-
-local function whole(number)
-    return string.format('%.0f', number)
-end
-
--- What a command finds; what is of another type than ours is as good as not there.
-local function ask(...)
-    local reply = redis.pcall(...)
-    if type(reply) == 'table' and reply.err then
-        if reply.err:find('WRONGTYPE', 1, true) then
-            return false
-        end
-        return redis.call(...)
-    end
-    return reply
-end
-
--- --- entries: see values.py for their form ---------------------------------------------------------------------------
-
-local ENTRY, COUNTER, HEAD = 'rse\1', 'rsc\1', 24
+-- What has to be done, or seen, at one instant on a server. Both colours run this one text, after common.lua; each run
+-- does one thing. KEYS are those that are known beforehand: which entries have a tag only the server knows.
 
 local function tag_key(tag)
+    local starts = tag:find('{', 1, true)
+    local ends = starts and tag:find('}', starts + 1, true)
+    if ends and ends > starts + 1 then
+        return space .. ':t::' .. tag
+    end
     return space .. ':t{:' .. tag .. '}'
-end
-
--- What stands at the beginning of an entry; nil if there is none.
-local function head_of(entry)
-    local head = ask('GETRANGE', entry, 0, HEAD - 1) or ''
-    local kind = head:sub(1, 4)
-    if #head < HEAD or (kind ~= ENTRY and kind ~= COUNTER) then
-        return nil
-    end
-    local ends, fence, size = struct.unpack('<ddI4', head, 5)
-    local tags, at = {}, 1
-    local packed = size > 0 and ask('GETRANGE', entry, HEAD, HEAD + size - 1) or ''
-    while at <= #packed do
-        local length = packed:byte(at)
-        tags[#tags + 1] = packed:sub(at + 1, at + length)
-        at = at + 1 + length
-    end
-    return {kind = kind, ends = ends, fence = fence, tags = tags, size = size}
 end
 
 -- Whether an entry may still be given back. One whose group does not know it any more may not: the group was removed,
 -- by us or by a server that needed the room.
 local function is_alive(entry, head)
-    if not head or (wall and head.ends <= wall) then
+    if not head or has_ended(head) then
         return false
     end
-    for _, tag in ipairs(head.tags) do
+    for _, tag in ipairs(head.words) do
         if not ask('ZSCORE', tag_key(tag), entry) then
             return false
         end
@@ -82,7 +25,7 @@ local function is_alive(entry, head)
 end
 
 local function has_tag(head, tag)
-    for _, each in ipairs(head and head.tags or {}) do
+    for _, each in ipairs(head and head.words or {}) do
         if each == tag then
             return true
         end
@@ -90,13 +33,17 @@ local function has_tag(head, tag)
     return false
 end
 
+local function leave_groups(entry, head)
+    for _, tag in ipairs(head and head.words or {}) do
+        redis.pcall('ZREM', tag_key(tag), entry)
+    end
+end
+
 -- Remove an entry; 1 if it was alive, else 0.
 local function remove(entry)
     local head = head_of(entry)
     local count = is_alive(entry, head) and 1 or 0
-    for _, tag in ipairs(head and head.tags or {}) do
-        redis.pcall('ZREM', tag_key(tag), entry)
-    end
+    leave_groups(entry, head)
     redis.call('UNLINK', entry)
     return count
 end
@@ -113,81 +60,20 @@ local function remove_group(group, tag)
     return count
 end
 
--- Note that an entry that lives for `life` milliseconds, or for ever, belongs to a group; forget those that have ended.
 local function join(group, entry, life)
     if not ask('ZCARD', group) then
         redis.call('UNLINK', group)
     end
-    local at, left = time(), redis.call('PTTL', group)
-    redis.call('ZREMRANGEBYSCORE', group, '-inf', whole(at - 1))
-    redis.call('ZADD', group, life and string.format('%.3f', at + life / 1000 + 1) or 'inf', entry)
-    if not life then
-        redis.call('PERSIST', group)
-    elseif left == -2 or (left >= 0 and left < life + 1000) then
-        redis.call('PEXPIRE', group, whole(life + 1000))
-    end
-end
-
-local function put(entry, value, life)
-    if life then
-        redis.call('SET', entry, value, 'PX', whole(life))
-    else
-        redis.call('SET', entry, value)
-    end
-end
-
--- --- leases ----------------------------------------------------------------------------------------------------------
-
--- Who holds a lease, and its fence; nothing if nobody does. One whose end lies further ahead than it was meant to was
--- taken before the clock was set back.
-local function holder(lease)
-    local held = ask('HMGET', lease, 'owner', 'fence', 'ttl', 'ends') or {}
-    local fence, ttl, ends = tonumber(held[2] or nil), tonumber(held[3] or nil), tonumber(held[4] or nil)
-    if not (held[1] and fence and ttl and ends) then
-        return nil, 0
-    end
-    local left = ends - time()
-    if left <= 0 or left > ttl + 0.001 then
-        return nil, 0
-    end
-    return held[1], fence
-end
-
-local function hold(lease, owner, fence, ttl)
-    redis.call('UNLINK', lease)
-    redis.call('HSET', lease, 'owner', owner, 'fence', whole(fence), 'ttl', ttl,
-        'ends', string.format('%.6f', time() + ttl))
-    redis.call('PEXPIRE', lease, whole(ttl * 1000 + 60000))
-end
-
--- Higher than any before, also where the server has lost the last one: then the time is.
-local function next_fence(last_key)
-    local last = tonumber(ask('GET', last_key) or nil) or 0
-    local fence = math.max(last + 1, math.floor(time() * 1000000))
-    redis.call('SET', last_key, whole(fence))
-    return fence
-end
-
-local function is_overtaken(entry, lease, fence)
-    local _, held = holder(lease)
-    if fence < held then
-        return true
-    end
-    local head = head_of(entry)
-    return head ~= nil and fence < head.fence and is_alive(entry, head)
+    enter(group, redis.call('PTTL', group), entry, life)
 end
 
 -- --- what is done ----------------------------------------------------------------------------------------------------
 
-local works = {}
-
 -- Changes, all or none of them: 'done' and how many entries were removed; else why not, and which one it was.
 function works.change()
-    for number = 1, tonumber(argument()) do
-        local value, digest = ask('GET', key()), argument()
-        if (value and redis.sha1hex(value) or '') ~= digest then
-            return {'changed', number}
-        end
+    local changed = first_changed()
+    if changed then
+        return {'changed', changed}
     end
     local puts = {}
     for number = 1, tonumber(argument()) do
@@ -197,8 +83,11 @@ function works.change()
         for each = 1, tonumber(argument()) do
             groups[each] = key()
         end
-        if fence > 0 and is_overtaken(entry, lease, fence) then
-            return {'overtaken', number}
+        if fence > 0 then
+            local head = head_of(entry)
+            if is_overtaken(is_alive(entry, head) and head, lease, fence) then
+                return {'overtaken', number}
+            end
         end
         puts[number] = {entry = entry, value = value, life = life, groups = groups}
     end
@@ -224,35 +113,19 @@ function works.change()
     return {'done', count}
 end
 
--- Adds to a counter; its new number as text, since Lua counts by floating point and Redis does not.
+-- Adds to a counter; its new number as text.
 function works.add()
-    local entry, scratch = key(), key()
-    local by, fresh, life = argument(), argument(), tonumber(argument())
+    local entry, by, fresh, life = key(), argument(), argument(), tonumber(argument())
     local head = head_of(entry)
     local is_new = not is_alive(entry, head)
     if not is_new and head.kind ~= COUNTER then
         return {'no counter'}
     end
-    local value = is_new and fresh or redis.call('GET', entry)
-    local at = HEAD + (is_new and 0 or head.size) + 1
-    local length = value:byte(at) or 0
-    redis.call('SET', scratch, value:sub(at + 1, at + length))
-    local sum = redis.pcall('INCRBY', scratch, by)
-    local digits = redis.call('GET', scratch)
-    redis.call('DEL', scratch)
-    if type(sum) == 'table' then
-        return {'out of range'}
-    end
-    value = value:sub(1, at - 1) .. string.char(#digits) .. digits .. value:sub(at + 1 + length)
+    local digits = add_to(entry, not is_new and head, by, fresh, life)
     if is_new then
-        if head then
-            remove(entry)
-        end
-        put(entry, value, life)
-    else
-        redis.call('SET', entry, value, 'KEEPTTL')
+        leave_groups(entry, head)
     end
-    return {'done', digits}
+    return digits and {'done', digits} or {'out of range'}
 end
 
 -- Takes a lease; its fence, nothing if somebody else holds it.
@@ -262,19 +135,10 @@ function works.acquire()
     if held_by and held_by ~= owner then
         return nil
     end
-    local fence = next_fence(last)
+    local fence = next_fence(ask('GET', last))
+    redis.call('SET', last, whole(fence))
     hold(lease, owner, fence, ttl)
     return fence
-end
-
-function works.renew()
-    local lease, owner, ttl = key(), argument(), tonumber(argument())
-    local held_by, fence = holder(lease)
-    if held_by ~= owner then
-        return 0
-    end
-    hold(lease, owner, fence, ttl)
-    return 1
 end
 
 function works.release()
@@ -293,13 +157,6 @@ function works.weigh()
         sizes[number] = is_alive(entry, head_of(entry)) and redis.call('STRLEN', entry) or 0
     end
     return sizes
-end
-
--- Removes an entry that turned out to be damaged, unless it was replaced meanwhile.
-function works.mend()
-    local entry, digest = key(), argument()
-    local value = ask('GET', entry)
-    return value and redis.sha1hex(value) == digest and redis.call('UNLINK', entry) or 0
 end
 
 return works[work]()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import ReadOnlyError, RedisError
@@ -15,6 +17,21 @@ from resilient_adapters.redis.line import Line
 from resilient_adapters.redis.pool import Pool, Waiter
 from resilient_adapters.redis.script import Command
 from resilient_adapters.redis.trouble import failure
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Commands that were sent and not answered yet.
+
+    Attributes:
+        pool: whose connection it is.
+        line: what they were sent by.
+        count: how many they are.
+    """
+
+    pool: Pool[Line]
+    line: Line
+    count: int
 
 
 class Threads:
@@ -44,26 +61,46 @@ class Threads:
         Raises:
             StoreUnavailableError: the server did not answer, or not in time; the commands may be done all the same.
         """
+        return self.read(self.send(commands, ends), ends)
+
+    def send(self, commands: Sequence[Command], ends: float) -> Sent:
+        """The first half of :meth:`ask`. What was sent has to be read or dropped."""
         pool = self._pool
-        line = self._borrowed(pool, ends)
-        try:
-            answers = line.ask(commands, ends)
-        except (RedisError, OSError, ValueError) as error:
-            self._drop(pool, line)
-            raise failure(error) from None
-        except BaseException:
-            self._drop(pool, line)
-            raise
+        sent = Sent(pool, self._borrowed(pool, ends), len(commands))
+        with self._dropping(sent):
+            sent.line.send(commands, ends)
+        return sent
+
+    def read(self, sent: Sent, ends: float) -> list[Any]:
+        """The second half of :meth:`ask`."""
+        with self._dropping(sent):
+            answers = sent.line.read(sent.count, ends)
         if any(isinstance(answer, ReadOnlyError) for answer in answers):
             # It leads to what was the master once. The next one is looked up anew.
-            self._drop(pool, line)
+            self.drop(sent)
         else:
-            _close(pool.give(line))
+            _close(sent.pool.give(sent.line))
         return answers
+
+    def drop(self, sent: Sent) -> None:
+        """Wait for no answer; its connection is not used again."""
+        self._drop(sent.pool, sent.line)
 
     def close(self) -> None:
         """Close all connections; those in use once they are given back."""
         _close(self._pool.close())
+
+    @contextmanager
+    def _dropping(self, sent: Sent) -> Generator[None]:
+        """Drop it whatever goes wrong."""
+        try:
+            yield
+        except (RedisError, OSError, ValueError) as error:
+            self.drop(sent)
+            raise failure(error) from None
+        except BaseException:
+            self.drop(sent)
+            raise
 
     def _borrowed(self, pool: Pool[Line], ends: float) -> Line:
         while True:
