@@ -18,6 +18,7 @@ import resilient_adapters.httpx2
 import resilient_adapters.httpx2.testing
 from resilient.logs.limit import Limit
 from resilient.testing import Simulation
+from tests.stores.clusters import Cluster
 
 COLOURS = ("blocking", "async")
 
@@ -168,6 +169,17 @@ def dice():
     random.seed(20)
     yield
     random.setstate(before)
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory):
+    """One cluster for all tests that need one and leave it as they found it."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture

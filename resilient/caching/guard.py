@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from resilient.caching.apart import changed, forgotten
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError, TransactionError
 from resilient.events import Event, StoreFailed
@@ -103,7 +104,7 @@ class Guard:
         expected: Mapping[str, Entry | None],
         marks: Mapping[str, Entry | None],
     ) -> bool | None:
-        """Write entries, all at once, if nothing has changed meanwhile.
+        """Write entries, all at once, if nothing has changed meanwhile; a cluster does it as :mod:`apart` says.
 
         Args:
             changes: what is written under each key, None to remove it.
@@ -118,7 +119,7 @@ class Guard:
             if self._memory is not None:
                 self._memory.commit(changes, expected={**expected, **marks})
                 return all(entry is None or self._memory.get(key) is entry for key, entry in changes.items()) or None
-            return await self.ask("set", partial(_changed, store, changes, {**expected, **marks}), None)
+            return await self.ask("set", partial(changed, store, changes, expected, marks), None)
         except TransactionError:
             return False
 
@@ -128,7 +129,7 @@ class Guard:
         tags: Collection[str],
         expected: Mapping[str, Entry | None] = NO_ENTRIES,
     ) -> int | None:
-        """Remove entries by key and by tag, and leave marks, all at once.
+        """Remove entries by key and by tag, and leave marks, all at once or as :mod:`apart` says.
 
         Args:
             changes: the marks, and None for each key that is removed.
@@ -136,13 +137,13 @@ class Guard:
             expected: what must still be there under these keys.
 
         Returns:
-            How many were removed; None if what was expected is not there, and nothing was done.
+            How many were removed; None if what was expected is not there, and nothing was.
         """
         store = self.store
         try:
             if self._memory is not None:
                 return self._memory.commit(changes, expected=expected, tags=tags)
-            return await self.ask("delete", lambda: store.commit(changes, expected=expected, tags=tags), 0)
+            return await self.ask("delete", partial(forgotten, store, changes, tags, expected), 0)
         except TransactionError:
             return None
 
@@ -246,10 +247,3 @@ class Guard:
     def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str = "") -> T:
         self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind, error=trouble))
         return otherwise
-
-
-async def _changed(
-    store: EntryStore, changes: Mapping[str, Entry | None], expected: Mapping[str, Entry | None]
-) -> bool:
-    await store.commit(changes, expected=expected)
-    return True

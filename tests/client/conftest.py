@@ -4,6 +4,8 @@ import pytest
 
 from tests.stores.servers import Server
 
+PATIENT = "?socket_timeout=60s&socket_connect_timeout=60s"
+
 
 @pytest.fixture
 def plain(world):
@@ -29,13 +31,22 @@ def redis_server(tmp_path_factory):
         server.stop()
 
 
-@pytest.fixture(params=["memory", "disk", "redis"])
+@pytest.fixture
+def cluster_url(redis_cluster):
+    """The addresses of an empty store in a cluster, patient with a busy machine."""
+    redis_cluster.flush()
+    return redis_cluster.url + PATIENT
+
+
+@pytest.fixture(params=["memory", "disk", "redis", "redis-cluster"])
 def store(request, tmp_path):
     """The address of an empty store, patient with a busy machine."""
+    if request.param == "redis-cluster":
+        return request.getfixturevalue("cluster_url")
     if request.param == "memory":
         return "mem://"
     if request.param == "disk":
         return f"disk://{tmp_path}/cache?write_wait=60s&busy_timeout=60s"
     server = request.getfixturevalue("redis_server")
     server.ask("FLUSHALL")
-    return f"{server.url}?socket_timeout=60s&socket_connect_timeout=60s"
+    return server.url + PATIENT

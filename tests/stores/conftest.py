@@ -19,7 +19,6 @@ from resilient.entry import Entry
 from resilient.events import ReplicaConnected
 from resilient.stores.registry import open_store
 from resilient.testing import FakeClock
-from tests.stores.clusters import Cluster
 from tests.stores.servers import Server
 
 SOURCES = [str(Path(package.__file__).parents[1]) for package in (resilient, resilient_adapters)]
@@ -91,17 +90,6 @@ def redis_url(redis_server):
     """The address of that server, with nothing in it."""
     redis_server.ask("FLUSHALL")
     return redis_server.url
-
-
-@pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory):
-    """One cluster for all tests that need one and leave it as they found it."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_opening_connects_nowhere(url, options):
         ("redis+cluster://host1,host2", {"max_size": 5}, "did you mean 'maxsize'"),
         ("redis+cluster://:x@host1,host2", {"password": "x"}, "given twice"),
         ("redis+clusters://host1", {}, r"did you mean 'redis\+cluster'"),
+        ("redis+cluster://host1,host2?client_side=true", {}, "needs a single server, .* give local='1s'"),
     ],
 )
 def test_mistakes_are_named_with_what_is_right(url, options, message):
@@ -453,6 +454,30 @@ def test_a_transaction_of_a_cache_keeps_to_one_part(cached):
         assert plain.get_many("{user:1}:name", "{user:1}:visits", "{user:2}:name") == ("Ann", 1, None)
 
     run(tasks, threads)
+
+
+# --- copies in memory ---------------------------------------------------------------------------------------------
+
+
+def test_copies_are_served_for_a_while_and_own_changes_are_seen_at_once(redis_cluster, cluster_url, opened):
+    """Others' are not, since no node tells; of keys that lie apart, with groups that lie elsewhere."""
+    peer, store = opened(cluster_url).blocking, opened(cluster_url, local="1h").blocking
+    keys = [f"{number}" for number in range(20)]
+    for key in keys:
+        peer.set(key, entry(tags=("t",)))
+    copies = store.get_many(keys)
+    for node in redis_cluster.masters():
+        node.ask("FLUSHALL")
+    assert all(found is copy for found, copy in zip(store.get_many(keys), copies, strict=True))
+    assert store.usage().copies == 20
+    store.set("0", entry(b"new"))
+    store.delete("1")
+    store.commit({"2": entry(b"new")})
+    assert [getattr(store.get(key), "body", None) for key in keys[:4]] == [b"new", None, b"new", b"value"]
+    assert store.incr("3", 1, float("inf")) == 1
+    assert store.acquire("4", "ann", 60.0)
+    store.commit({}, tags=["t"])
+    assert [getattr(store.get(key), "body", None) for key in keys[:6]] == [b"new", None, b"new", b"1", None, None]
 
 
 # --- leases -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from resilient.entry import Entry, counted
 from resilient.errors import ConfigurationError, StoreUnavailableError
 from resilient.events import ReplicaConnected, ReplicaFlushed, ReplicaLost, StoreFailed
 from resilient.runtime.clock import SystemClock
+from resilient.runtime.patience import be_patient, patience_over
 from resilient.stores.registry import open_store
 from resilient.testing import Origin
 from resilient_adapters.redis import copies as copies_room
@@ -248,6 +249,20 @@ def test_whatever_a_peer_does_is_heard_of(redis_server, redis_url, opened, near,
     CHANGES[change](peer, redis_server)
     expected = b"new" if change in ("set", "commit") else None
     until(lambda: getattr(store.get("k"), "body", None) == expected)
+
+
+@pytest.mark.parametrize("name", ["{user:1}:name", "a{b}", "{}", "{k", "k}"])
+def test_names_with_braces_are_heard_of(redis_url, opened, near, name):
+    """Of keys and of tags, whether they have a part that says where they lie in a cluster or not."""
+    peer, store = opened(redis_url).blocking, near(redis_url).blocking
+    peer.set(name, entry(tags=(name,)))
+    kept(store, name)
+    peer.set(name, entry(b"new", tags=("t",)))
+    until(lambda: store.get(name).body == b"new")
+    peer.set("k", entry(tags=(name,)))
+    kept(store, "k")
+    peer.commit({}, tags=[name])
+    until(lambda: store.get("k") is None)
 
 
 def test_a_counter_of_a_peer_is_heard_of(redis_url, opened, near):
@@ -482,12 +497,16 @@ def test_one_s_own_counter_counts(redis_url, opened):
 def test_a_write_that_fails_leaves_no_copy_of_what_was_there(own_server, opened):
     """It may have been done all the same."""
     server = own_server()
-    store = opened(server.url, **UNTOLD, socket_timeout="100ms").blocking
+    store = opened(server.url, **UNTOLD).blocking
     store.set("k", entry())
     assert store.get("k") is store.get("k")
     server.pause()
-    with pytest.raises(StoreUnavailableError):
-        store.set("k", entry(b"new"))
+    token = be_patient(SystemClock(), 0.1)
+    try:
+        with pytest.raises(StoreUnavailableError):
+            store.set("k", entry(b"new"))
+    finally:
+        patience_over(token)
     assert store.at_hand.get("k") is None
     server.resume()
 

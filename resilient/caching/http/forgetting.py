@@ -3,6 +3,9 @@
 What is forgotten leaves marks for a while. Whoever asks the origin looks at them first, and what came is kept only
 together with the marks being still the same: the store sees to it that nothing happens in between. So it holds for all
 processes that share the store, and nobody who is answered from it has to look at a mark.
+
+A cluster has a resource's mark where its answers are, but not those of its origin and of everywhere: these are looked
+at before and after.
 """
 
 from __future__ import annotations
@@ -27,7 +30,12 @@ EVERYWHERE = MARK + "everywhere"
 
 def marks_of(resource: str, origin: str, secret: bytes) -> tuple[str, str, str]:
     """The names of the marks that concern a resource: its own, its origin's, and everybody's."""
-    return MARK + resource, mark_of_origin(origin, secret), EVERYWHERE
+    return mark_of(resource), mark_of_origin(origin, secret), EVERYWHERE
+
+
+def mark_of(resource: str) -> str:
+    """The mark of a resource."""
+    return f"{MARK}{{{resource}}}"
 
 
 def mark_of_origin(origin: str, secret: bytes) -> str:
@@ -37,7 +45,7 @@ def mark_of_origin(origin: str, secret: bytes) -> str:
 
 def tag_of(resource: str) -> str:
     """The tag of all answers to a resource that are somebody's own."""
-    return f"http:{resource}"
+    return f"http:{{{resource}}}"
 
 
 def group_tag(origin: str, group: str, secret: bytes) -> str:
@@ -103,7 +111,7 @@ class Resources:
     def __init__(self, names: Sequence[str], tags: Collection[str] = (), marks: Collection[str] = ()) -> None:
         self._names = names
         self._tags = {*map(tag_of, names), *tags}
-        self._marks = {*(MARK + name for name in names), *marks}
+        self._marks = {*map(mark_of, names), *marks}
 
     async def forget(
         self, guard: Guard, clock: Clock, expected: Mapping[str, Entry | None] = NO_ENTRIES

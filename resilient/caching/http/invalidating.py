@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from resilient.caching.apart import forgotten
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import partition_of, resource_of
 from resilient.caching.http.forgetting import EVERYWHERE, Resources, mark
 from resilient.caching.http.places import ANSWER
 from resilient.entry import Entry
 from resilient.messages import URL, origin_of
-from resilient.ports import EntryStore, Runtime
+from resilient.ports import NO_ENTRIES, EntryStore, Runtime
 
 _AT_ONCE = 100
 """Entries that are read with one command."""
@@ -48,7 +49,7 @@ class Invalidating:
 
     async def tag(self, tag: str) -> int:
         """Forget what has a tag, functions' values too; how many there were."""
-        return await self._store.commit(self._marked(), tags=[tag])
+        return await forgotten(self._store, self._marked(), [tag], NO_ENTRIES)
 
     async def prefix(self, prefix: str) -> int:
         """Forget all answers from places that begin so, whatever their query; how many there were."""

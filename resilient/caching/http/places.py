@@ -28,8 +28,11 @@ _LISTED = (b"etag", b"last-modified", b"date", b"content-language", b"content-en
 
 
 def key_of(resource: str, partition: str) -> str:
-    """The key of what is kept of a resource for a partition; empty for nobody's."""
-    return f"http:{resource}:{partition or 'everybody'}"
+    """The key of what is kept of a resource for a partition; empty for nobody's.
+
+    By the part in braces a cluster keeps all of a resource together: its answers, its mark and its tag.
+    """
+    return f"http:{{{resource}}}:{partition or 'everybody'}"
 
 
 class Variant(NamedTuple):
