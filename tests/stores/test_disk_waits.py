@@ -216,7 +216,7 @@ def test_entries_of_a_machine_that_was_started_again_live_by_the_wall_clock(disk
     pair = disk()
     pair.blocking.set("k", make(ttl=60.0))
     pair.blocking.close()
-    monkeypatch.setattr(life, "_which", lambda clock: b"another.")
+    monkeypatch.setattr(life, "which_clock", lambda clock: b"another.")
     clock.advance(59.0)
     again = disk()
     assert again.blocking.get("k") is not None

@@ -19,7 +19,7 @@ from resilient.http.vary import Selecting
 
 MAX_VARIANTS = 64
 """Answers to one resource that are kept for one partition; of more the oldest go."""
-ANSWER = re.compile(r"http:[0-9a-f]{32}:(?P<partition>everybody|[0-9a-f]{32})(?::[0-9a-f]{32})?\Z")
+ANSWER = re.compile(r"http:\{[0-9a-f]{32}\}:(?P<partition>everybody|[0-9a-f]{32})(?::[0-9a-f]{32})?\Z")
 """The end of the name of an answer, or of a list of them, in a store."""
 _TRIES = 8
 """How often a list that others change at the same time is written anew."""
