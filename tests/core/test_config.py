@@ -178,7 +178,6 @@ def test_a_mistake_in_the_file_is_named(file, text, message):
             "there is no option of cache 'tll' (given 1); did you mean",
         ),
         ('deadline = { header = "x-left" }', "deadline: 'timeout' is missing"),
-        ("cache = {}", "cache: ResponseCache(ttl=None, strategy=None) is not right; give one of the two"),
         ("cache = { ttl = 0 }", "cache: ttl=0 is not a duration above zero"),
         ('cache = "5m"', "cache='5m' is not right; give a table such as cache = { ttl = ... }, false for off"),
         ('cache = { ttl = 1, credential_headers = "cookie" }', "cache: credential_headers='cookie' is not right; give"),

@@ -53,3 +53,8 @@ def pytest_pyfunc_call(pyfuncitem):
     [place] = [one for one in given.values() if isinstance(one, Place)]
     place.do(lambda: pyfuncitem.obj(**given))
     return True
+
+
+def said(caplog):
+    """What was written into the log, beside the lines of events."""
+    return [record.getMessage() for record in caplog.records if not hasattr(record, "event")]

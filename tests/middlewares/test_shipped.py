@@ -8,6 +8,7 @@ import pytest
 from resilient import ConfigurationError, Policy, ResilientClient, ResponseCache, StoreError, StoreUnavailableError
 from resilient.events import CacheStored
 from resilient.middlewares import After, BaseMiddleware, ErrorHandling, KeyPrefix, Logging, ValueSizeLimit
+from tests.middlewares.conftest import said
 
 LOGGER = "resilient.cache"
 
@@ -38,7 +39,7 @@ async def test_error_handling_answers_as_an_empty_store_would(breaking, command,
     breaking.cache.add_middleware(ErrorHandling())
     breaking.store.broken = True
     assert await getattr(breaking.ask, command)(*arguments) == answer
-    assert caplog.messages == [f"the store failed to {command}: it is broken"]
+    assert said(caplog) == [f"the store failed to {command}: it is broken"]
 
 
 async def test_error_handling_gives_the_default_for_each_of_several_keys(breaking):
@@ -105,7 +106,7 @@ async def test_logging_writes_commands_keys_and_outcomes_but_no_values(heard, ca
     await heard.ask.get_many("a", "b")
     await heard.ask.delete_tags("t", "u")
     await heard.ask.clear()
-    lines = [message.rpartition(" in ")[0] for message in caplog.messages]
+    lines = [message.rpartition(" in ")[0] for message in said(caplog)]
     assert lines == [
         "get 'k': miss",
         "set 'k': done",
@@ -125,7 +126,7 @@ async def test_logging_names_the_error_and_lets_it_pass(breaking, caplog):
     breaking.store.broken = True
     with pytest.raises(StoreUnavailableError):
         await breaking.ask.get("k")
-    assert [message.rpartition(" in ")[0] for message in caplog.messages] == ["get 'k': StoreUnavailableError"]
+    assert [message.rpartition(" in ")[0] for message in said(caplog)] == ["get 'k': StoreUnavailableError"]
 
 
 async def test_logging_says_nothing_above_debug(heard, caplog):
@@ -133,7 +134,7 @@ async def test_logging_says_nothing_above_debug(heard, caplog):
     caplog.set_level(logging.INFO, LOGGER)
     heard.cache.add_middleware(Logging())
     await heard.ask.set("k", 1)
-    assert caplog.messages == []
+    assert said(caplog) == []
 
 
 # --- KeyPrefix ---
@@ -229,7 +230,7 @@ async def test_a_value_above_the_limit_is_not_written_and_that_is_told(heard, ca
     assert await heard.ask.set("k", b"x" * 1024) is True
     assert await heard.ask.set("k", b"x" * 1025) is False
     assert await heard.ask.get("k") == b"x" * 1024
-    assert caplog.messages == ["a value of 1025 bytes is not kept; the limit is 1024"]
+    assert said(caplog) == ["a value of 1025 bytes is not kept; the limit is 1024"]
     assert [event.detail for event in heard.told(CacheStored)] == ["too-large"]
     assert (await heard.ask.stats()).not_stored == {"too-large": 1}
 

@@ -36,8 +36,9 @@ def say_each(looking: Looking, arguments: argparse.Namespace) -> int:
         for name, fact in _facts(one, looking.now).items():
             if fact:
                 print(f"  {name:<10} {printable(fact)}")
-        for name, value in ({} if one.answer is None else one.answer.headers).items():
-            print(f"    {name}: {printable(without_secrets(value))}")
+        if one.answer is not None:
+            for name, value in one.answer.headers.items():
+                print(f"    {name}: {printable(without_secrets(value))}")
     if not found:
         print("no such thing is kept there", file=sys.stderr)
     return 0 if found else 1
