@@ -84,6 +84,25 @@ class Guard:
             return entry
         return self._sound(await self.ask("get", lambda: self.store.get(key), None))
 
+    async def look(
+        self, key: str, beside: Callable[[], Sequence[str]]
+    ) -> tuple[Entry | None, dict[str, Entry | None] | None]:
+        """The entry, and by the same command those of other keys.
+
+        Returns:
+            None in place of the others if the entry lies in this process, or the store does not say.
+        """
+        if self._memory is not None:
+            if (entry := self._memory.get(key)) is not None:
+                return entry, None
+            names = beside()
+            return None, dict(zip(names, self._memory.get_many(names), strict=True))
+        if self._at_hand is not None and (entry := self._at_hand.get(key)) is not None:
+            return entry, None
+        names = [key, *beside()]
+        found = await self.get_many(names)
+        return (None, None) if found is None else (found[0], dict(zip(names[1:], found[1:], strict=True)))
+
     async def get_patiently(self, key: str, seconds: float) -> Entry | None:
         """As :meth:`get`, beyond the budget and however the store is doing: for a call that has no other answer."""
         return self._sound(await self._wait("get", lambda: self.store.get(key), None, seconds))

@@ -34,6 +34,16 @@ _NEVER_KEPT = _OF_ONE_CONNECTION | {b"set-cookie", b"set-cookie2"}
 """Cookies are credentials of who asked; left out on purpose, although section 7.3 leaves them in."""
 
 
+def is_hopeless(fields: Fields, control: ResponseControl) -> bool:
+    """Whether an answer can never be served again, by what it says: it is never fresh, and cannot be confirmed.
+
+    Most answers that are not kept say nothing at all; for those this is all that has to be read.
+    """
+    if control.max_age or control.stale_while_revalidate or control.stale_if_error:
+        return False
+    return not ("etag" in fields or "last-modified" in fields or "expires" in fields)
+
+
 def why_not_kept(
     status: int, *, asking: Asking, answer: Answer, unkeyed: Collection[str] = (), window: float = 0.0
 ) -> Reason | None:

@@ -102,7 +102,9 @@ class MemoryStore:
         return None
 
     def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
-        return [self.get(key) for key in keys]
+        # Most of those who ask for many look for what is seldom there; that needs no lock.
+        held = self._entries
+        return [self.get(key) if key in held or stored_key(key) in held else None for key in keys]
 
     def set(self, key: str, entry: Entry) -> bool:
         key, now, wall = stored_key(key), self._now(), self._wall()

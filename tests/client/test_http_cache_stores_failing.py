@@ -22,7 +22,7 @@ def failures(answer):
     return [event.operation for event in answer.extensions["resilient"].events(StoreFailed)]
 
 
-@pytest.mark.parametrize("command", ["secret", "get", "get_many", "commit"])
+@pytest.mark.parametrize("command", ["secret", "get_many", "commit"])
 @pytest.mark.parametrize("kind", ["full", "busy", "corrupt"])
 def test_a_store_that_fails_is_no_problem_of_the_caller(world, origin, command, kind):
     """Whatever it cannot do: both calls are answered, and the failure is told."""
@@ -38,7 +38,7 @@ def test_a_store_that_fails_is_no_problem_of_the_caller(world, origin, command, 
 
 
 @pytest.mark.parametrize("colour", ["async"])
-@pytest.mark.parametrize("commands", [("get",), ("commit",), ("get", "get_many", "commit")])
+@pytest.mark.parametrize("commands", [("get_many",), ("commit",), ("get_many", "commit")])
 def test_a_store_that_hangs_costs_a_call_a_tenth_of_a_second_at_most(world, origin, commands):
     """Confirming an answer included."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import digest
@@ -38,6 +39,7 @@ def mark_of(resource: str) -> str:
     return f"{MARK}{{{resource}}}"
 
 
+@lru_cache(maxsize=256)
 def mark_of_origin(origin: str, secret: bytes) -> str:
     """The mark of what an origin's groups made forget."""
     return MARK + digest(origin.encode(), secret)

@@ -11,7 +11,7 @@ from resilient.caching.http.asked import Asked, place_of
 from resilient.caching.http.forgetting import Began, group_tag, tag_of
 from resilient.caching.http.kept import Kept, Times, said_beside
 from resilient.caching.http.places import Found
-from resilient.caching.http.stated import STATED, Spans, span_of
+from resilient.caching.http.stated import AS_STATED, STATED, Spans, span_of
 from resilient.caching.http.terms import Terms
 from resilient.caching.strategies.early import Early
 from resilient.http.answer import Answer, answer
@@ -19,8 +19,8 @@ from resilient.http.directives import cache_control
 from resilient.http.fields import Fields, Raw
 from resilient.http.freshness import HEURISTIC_STATUSES, Lifetime
 from resilient.http.groups import groups
+from resilient.http.keeping import is_hopeless, why_not_kept
 from resilient.http.keeping import kept as kept_fields
-from resilient.http.keeping import why_not_kept
 from resilient.http.reasons import Reason
 from resilient.http.reuse import must_be_validated
 from resilient.http.vary import selecting, vary_names
@@ -77,8 +77,12 @@ def draft(
         spans: what the strategy wants.
         clock: what tells the time.
     """
-    received_at = clock.wall()
     control, note = terms.control(fields)
+    if control.no_store and not control.must_understand:
+        return "no-store"
+    if spans == AS_STATED and status in HEURISTIC_STATUSES and is_hopeless(fields, control):
+        return "no-validator"
+    received_at = clock.wall()
     ignored = terms.deviations.ignore_vary
     names = vary_names(fields)
     if ignored and not ignored.isdisjoint(names):

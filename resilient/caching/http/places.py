@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from resilient.caching.guard import Guard
@@ -87,20 +87,41 @@ class Found(NamedTuple):
         return next((one.name for one in self.variants if one.answer.selecting == answer.selecting), None)
 
 
-async def find(guard: Guard, asked: Asked, terms: Terms) -> Found:
-    """What is kept for a request: what is its caller's own, else what is everybody's."""
-    found = await _find_in(guard, asked, terms, key_of(asked.resource, asked.partition), public=False)
-    if found.chosen is not None or not asked.partition:
-        return found
-    shared = await _find_in(guard, asked, terms, key_of(asked.resource, NOBODY), public=True)
-    return shared if shared.chosen is not None else found
+async def find(
+    guard: Guard, asked: Asked, terms: Terms, beside: Callable[[], Sequence[str]] = tuple
+) -> tuple[Found, Mapping[str, Entry | None] | None]:
+    """What is kept for a request: what is its caller's own, else what is everybody's.
+
+    Args:
+        guard: the store.
+        asked: the request.
+        terms: how answers are cached.
+        beside: other keys that are read by the same command.
+
+    Returns:
+        That, and the entries of the other keys; None for these if an answer was at hand without a command, or the
+        store does not say.
+    """
+    own = key_of(asked.resource, asked.partition)
+    if not asked.partition:
+        primary, others = await guard.look(own, beside)
+        return Found(own) if primary is None else await _found_in(guard, asked, terms, own, primary), others
+    everybodys = key_of(asked.resource, NOBODY)
+    primary, others = await guard.look(own, lambda: [everybodys, *beside()])
+    found = Found(own) if primary is None else await _found_in(guard, asked, terms, own, primary)
+    primary = None if others is None else others.pop(everybodys)
+    if found.chosen is None and others is None:
+        primary = await guard.get(everybodys)
+    if found.chosen is None and primary is not None:
+        shared = await _found_in(guard, asked, terms, everybodys, primary, public=True)
+        found = shared if shared.chosen is not None else found
+    return found, others
 
 
-async def _find_in(guard: Guard, asked: Asked, terms: Terms, key: str, *, public: bool) -> Found:
-    """What is kept under ``key``; only what is everybody's, if so wanted."""
-    primary = await guard.get(key)
-    if primary is None:
-        return Found(key)
+async def _found_in(
+    guard: Guard, asked: Asked, terms: Terms, key: str, primary: Entry, *, public: bool = False
+) -> Found:
+    """What is kept under ``key``, where ``primary`` lies; only what is everybody's, if so wanted."""
     try:
         if "variants" not in primary.meta:
             return _alone(primary, asked, kept_in(primary, terms), key, public)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from resilient.caching.guard import Guard
@@ -87,8 +88,10 @@ class ResponseSlot:
     async def read(self) -> Entry | None:
         """The kept answer, if it may be served to this request, now or in the place of a failure."""
         self._puts = self._crowd().puts
-        found = self._found = await find(self.guard, self._asked, self._terms)
-        kept = found.chosen
+        found, marks = await find(self.guard, self._asked, self._terms, self._marks)
+        self._found, kept = found, found.chosen
+        # What is at hand is served without a look at the marks, which are read when the origin is to be asked.
+        self._began = None if marks is None and found.primary is not None else Began(self.runtime.clock, marks)
         if kept is None:
             self._fwd = "uri-miss" if found.primary is None else "vary-miss"
             return None
@@ -101,7 +104,7 @@ class ResponseSlot:
 
     async def newer(self) -> Entry | None:
         """The answer that was kept since the first reading, if it may be served as it is."""
-        found = await find(self.guard, self._asked, self._terms)
+        found, _ = await find(self.guard, self._asked, self._terms)
         kept = found.chosen
         if kept is None or kept.times.received_at == self._seen:
             return None
@@ -171,13 +174,15 @@ class ResponseSlot:
 
     async def begin(self) -> Began:
         """The moment at which an asking begins, which is now."""
-        names = marks_of(self._asked.resource, self._call.host.origin, self._asked.secret)
-        return await begun(self.guard, self.runtime.clock, names)
+        return await begun(self.guard, self.runtime.clock, self._marks())
+
+    def _marks(self) -> Sequence[str]:
+        """Names of the marks that concern it."""
+        return marks_of(self._asked.resource, self._call.host.origin, self._asked.secret)
 
     async def fill(self) -> Response:
         """Ask the origin, only for what is new where something is kept; what is kept may stand in for a failure."""
-        began, self._began = self._began, None
-        began = began or await self.begin()
+        began, self._began = self._began or await self.begin(), None
         question = self._question = self.question(began)
         if self._asked.control.only_if_cached:
             question.detail = "only-if-cached"
@@ -263,16 +268,18 @@ class ResponseSlot:
         apart = crowd.goes_apart(self.name, self.runtime.clock.now()) and not everywhere
         if blind or apart or call.streamed or not self._asked.is_plain:
             return (await making.fill(self))[0]
-        began = await self.begin()
+        began = self._began or await self.begin()
         flight = f"{self.name} {began.token()} {self._told_apart()} {call.options.attempt_timeout} {call.asked}"
 
         async def made() -> tuple[Response, Entry | None]:
             if crowd.puts != self._puts and (entry := await self.newer()) is not None:
                 # It was put there between our reading and now.
                 return self.serve(entry, "hit"), entry
+            # Whoever had to wait for a turn asks later than he read.
             self._began = None if everywhere else began
             return await making.fill(self)
 
+        self._began = None
         response, entry = await shared(call, flight, made, slot=self if everywhere else None)
         if response is not None:
             if entry is None:
@@ -334,24 +341,28 @@ class ResponseSlot:
         """Tell what became of the call, in its answer too."""
         lookup, question = self._lookup, self._question
         if lookup is None or response is not self._final:
-            lookup = CacheLookup(result="miss", strategy=self._terms.strategy.name, fwd=self._fwd)
-            if question is not None:
-                lookup = CacheLookup(
-                    result="miss" if question.validated is None else "revalidated",
-                    strategy=self._terms.strategy.name,
-                    ttl=question.ttl,
-                    detail=question.detail,
-                    fwd=self._fwd,
-                    fwd_status=None if question.status == response.status_code else question.status,
-                    stored=question.stored,
-                )
+            lookup = self._missed() if question is None else self._asked_for(question, response.status_code)
             mark(response, lookup, self._name())
         self._call.record(lookup)
         return response
 
     def failed(self) -> None:
         """Tell of a call that has no answer."""
-        self._call.record(CacheLookup(result="miss", strategy=self._terms.strategy.name, fwd=self._fwd))
+        self._call.record(self._missed())
+
+    def _missed(self) -> CacheLookup:
+        return CacheLookup(result="miss", strategy=self._terms.strategy.name, fwd=self._fwd)
+
+    def _asked_for(self, question: Question, status: int) -> CacheLookup:
+        return CacheLookup(
+            result="miss" if question.validated is None else "revalidated",
+            strategy=self._terms.strategy.name,
+            ttl=question.ttl,
+            detail=question.detail,
+            fwd=self._fwd,
+            fwd_status=None if question.status == status else question.status,
+            stored=question.stored,
+        )
 
 
 class FailedStatusError(Exception):

@@ -43,3 +43,7 @@ class Spans(NamedTuple):
 
     fresh_for: Span
     keep_for: Span
+
+
+AS_STATED: Final = Spans(STATED, STATED)
+"""As long as the answer says itself, and not a moment longer."""

@@ -18,9 +18,8 @@ def line_of(lookup: CacheLookup, cache: str) -> bytes:
 
 def mark(response: Response, lookup: CacheLookup, cache: str) -> None:
     """Write it into an answer, behind what caches on the way have written."""
-    line = line_of(lookup, cache).decode("latin-1")
-    before = response.headers.get("cache-status")
-    response.headers["cache-status"] = line if before is None else f"{before}, {line}"
+    line, headers = line_of(lookup, cache).decode("latin-1"), response.headers
+    headers["cache-status"] = f"{headers.get('cache-status')}, {line}" if "cache-status" in headers else line
 
 
 def name_of(client: str) -> str:
