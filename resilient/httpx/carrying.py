@@ -9,9 +9,7 @@ from typing import Any
 import httpx
 
 from resilient.engine import TRIP, Trip
-from resilient.httpx.library import ORIGINAL, again
-
-_ENDED = httpx.ByteStream(b"")
+from resilient.httpx.library import again
 
 
 def carrying(request: httpx.Request, trip: Trip) -> httpx.Request:
@@ -47,9 +45,6 @@ def give_back(request: httpx.Request, carried: httpx.Request) -> None:
 def handed_over(response: httpx.Response, request: httpx.Request, carried: httpx.Request) -> httpx.Response:
     """The answer, as if the caller's own request had asked for it."""
     give_back(request, carried)
-    if ORIGINAL and response.is_closed:
-        # Read, so never asked for again; its stream and itself refer to each other, which only the collector frees.
-        response.stream = _ENDED
     for one in (response, *response.history):
         if one.request is carried:
             one.request = request

@@ -91,7 +91,8 @@ class StreamBody:
 
     async def _end(self) -> None:
         """Watchers that release something come first and never suspend: a cancellation loses nothing."""
-        await self._tell(iter(self._watchers))
+        watchers, self._watchers = self._watchers, []
+        await self._tell(iter(watchers))
 
     async def _tell(self, watchers: Iterator[Watcher]) -> None:
         """Tell each of ``watchers``, even if one before it fails or is cancelled."""

@@ -9,9 +9,7 @@ from typing import Any
 import httpx2
 
 from resilient.engine import TRIP, Trip
-from resilient_adapters.httpx2.library import ORIGINAL, again
-
-_ENDED = httpx2.ByteStream(b"")
+from resilient_adapters.httpx2.library import again
 
 
 def carrying(request: httpx2.Request, trip: Trip) -> httpx2.Request:
@@ -47,9 +45,6 @@ def give_back(request: httpx2.Request, carried: httpx2.Request) -> None:
 def handed_over(response: httpx2.Response, request: httpx2.Request, carried: httpx2.Request) -> httpx2.Response:
     """The answer, as if the caller's own request had asked for it."""
     give_back(request, carried)
-    if ORIGINAL and response.is_closed:
-        # Read, so never asked for again; its stream and itself refer to each other, which only the collector frees.
-        response.stream = _ENDED
     for one in (response, *response.history):
         if one.request is carried:
             one.request = request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -18,6 +19,7 @@ from resilient.runtime.drive import drive
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
 from resilient.telemetry import Sink
+from resilient_adapters.httpx2.arriving import arrived
 from resilient_adapters.httpx2.carrying import around, carrying, handed_over, named_in
 from resilient_adapters.httpx2.options import (
     AsyncClientOptions,
@@ -116,6 +118,21 @@ class ResilientClient(_Client, httpx2.Client):
         found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
         return place.door(found, self._owner.engine)
 
+    def _send_single_request(self, request: httpx2.Request) -> httpx2.Response:
+        if not isinstance(request.stream, httpx2.SyncByteStream):
+            return super()._send_single_request(request)  # which refuses it
+        began = perf_counter()
+        try:
+            response = self._transport_for_url(request.url).handle_request(request)
+        except httpx2.RequestError as error:
+            error.request = request
+            raise
+        arrived(response, request, began, hooked=bool(self.event_hooks["response"]))
+        if "set-cookie" in response.headers:
+            self.cookies.extract_cookies(response)
+        response.default_encoding = self._default_encoding
+        return response
+
     def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Send ``request`` as its policy says; arguments as in ``httpx2.Client.send``.
 
@@ -213,6 +230,21 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
         place = self._places.here()
         found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
         return place.door(found, self._owner.engine)
+
+    async def _send_single_request(self, request: httpx2.Request) -> httpx2.Response:
+        if not isinstance(request.stream, httpx2.AsyncByteStream):
+            return await super()._send_single_request(request)  # which refuses it
+        began = perf_counter()
+        try:
+            response = await self._transport_for_url(request.url).handle_async_request(request)
+        except httpx2.RequestError as error:
+            error.request = request
+            raise
+        arrived(response, request, began, hooked=bool(self.event_hooks["response"]))
+        if "set-cookie" in response.headers:
+            self.cookies.extract_cookies(response)
+        response.default_encoding = self._default_encoding
+        return response
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """Send ``request`` as its policy says; arguments as in ``httpx2.AsyncClient.send``.

@@ -108,7 +108,8 @@ def _decodes(fields: list[tuple[bytes, bytes]], content: bytes) -> bool:
     return True
 
 
-def _body(response: httpx2.Response) -> Body:
+def body(response: httpx2.Response) -> Body:
+    """The body of ``response``, which can be watched from now on."""
     stream = response.stream
     if not isinstance(stream, Body):
         stream = response.stream = Body(stream)
@@ -118,7 +119,7 @@ def _body(response: httpx2.Response) -> Body:
 def received(response: httpx2.Response) -> httpx2.Response:
     """What a transport answered, with a body that can be watched; mocks answer with bodies read at their birth."""
     if not response.is_closed:
-        _body(response)
+        body(response)
         return response
     source, headers = response.stream, response.headers
     if not isinstance(source, httpx2.ByteStream):  # consumed, and decoded
@@ -128,8 +129,7 @@ def received(response: httpx2.Response) -> httpx2.Response:
 
 
 ORIGINAL = not httpx2.__name__.endswith("2")
-"""Whether this is httpx2 itself, whose pool loses connections when requests are cancelled, and whose answers refer to
-themselves; those of its successor do not."""
+"""Whether this is httpx2 itself, whose pool loses connections when requests are cancelled; its successor's does not."""
 _STREAMS = 100
 """How many requests one HTTP/2 connection carries at once, as httpcore has it."""
 
@@ -190,6 +190,6 @@ LIBRARY = HttpLibrary(
     with_fields=_with_fields,
     elsewhere=_elsewhere,
     rewind=_rewind,
-    body=_body,
+    body=body,
     decodes=_decodes,
 )
