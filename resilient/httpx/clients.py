@@ -12,7 +12,7 @@ import httpx
 from resilient.config import PathLike, client_options
 from resilient.engine import CircuitHandle, State
 from resilient.httpx.arriving import arrived
-from resilient.httpx.carrying import around, carrying, handed_over, named_in
+from resilient.httpx.carrying import around, carrying, handed_over, named_in, parsed
 from resilient.httpx.options import (
     AsyncClientOptions,
     AsyncConfiguredOptions,
@@ -112,6 +112,9 @@ class ResilientClient(_Client, httpx.Client):
             ConfigurationError: something in the file is wrong: names the file, the table, the key and the value.
         """
         return cls(**client_options(path, watch, options))
+
+    def _merge_url(self, url: httpx.URL | str) -> httpx.URL:
+        return super()._merge_url(parsed(url) if isinstance(url, str) else url)
 
     def _transport_for_url(self, url: httpx.URL) -> httpx.BaseTransport:
         place = self._places.here()
@@ -225,6 +228,9 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
     def from_config(cls, path: PathLike, *, watch: bool = False, **options: Unpack[AsyncConfiguredOptions]) -> Self:
         """A client as a TOML file says; as :meth:`ResilientClient.from_config`."""
         return cls(**client_options(path, watch, options))
+
+    def _merge_url(self, url: httpx.URL | str) -> httpx.URL:
+        return super()._merge_url(parsed(url) if isinstance(url, str) else url)
 
     def _transport_for_url(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         place = self._places.here()

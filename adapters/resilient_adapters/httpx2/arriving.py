@@ -1,7 +1,7 @@
 """An answer on its way in, from the transport into the client.
 
-httpx2 reads every body through several generators, and searches every answer for cookies. What an attempt has read, or a
-cache has kept, is there as a whole: it is handed over as it is.
+httpx2 reads every body through several generators, and searches every answer for cookies. What an attempt has read,
+or a cache has kept, is there as a whole: it is handed over as it is.
 """
 
 from __future__ import annotations

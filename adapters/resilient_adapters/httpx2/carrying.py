@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 import httpx2
 
 from resilient.engine import TRIP, Trip
 from resilient_adapters.httpx2.library import again
+
+
+@lru_cache(maxsize=1024)
+def parsed(url: str) -> httpx2.URL:
+    """The address; most are asked for again, and reading one costs more than all else that makes a request."""
+    return httpx2.URL(url)
 
 
 def carrying(request: httpx2.Request, trip: Trip) -> httpx2.Request:

@@ -20,7 +20,7 @@ from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
 from resilient.telemetry import Sink
 from resilient_adapters.httpx2.arriving import arrived
-from resilient_adapters.httpx2.carrying import around, carrying, handed_over, named_in
+from resilient_adapters.httpx2.carrying import around, carrying, handed_over, named_in, parsed
 from resilient_adapters.httpx2.options import (
     AsyncClientOptions,
     AsyncConfiguredOptions,
@@ -112,6 +112,9 @@ class ResilientClient(_Client, httpx2.Client):
             ConfigurationError: something in the file is wrong: names the file, the table, the key and the value.
         """
         return cls(**client_options(path, watch, options))
+
+    def _merge_url(self, url: httpx2.URL | str) -> httpx2.URL:
+        return super()._merge_url(parsed(url) if isinstance(url, str) else url)
 
     def _transport_for_url(self, url: httpx2.URL) -> httpx2.BaseTransport:
         place = self._places.here()
@@ -225,6 +228,9 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
     def from_config(cls, path: PathLike, *, watch: bool = False, **options: Unpack[AsyncConfiguredOptions]) -> Self:
         """A client as a TOML file says; as :meth:`ResilientClient.from_config`."""
         return cls(**client_options(path, watch, options))
+
+    def _merge_url(self, url: httpx2.URL | str) -> httpx2.URL:
+        return super()._merge_url(parsed(url) if isinstance(url, str) else url)
 
     def _transport_for_url(self, url: httpx2.URL) -> httpx2.AsyncBaseTransport:
         place = self._places.here()
