@@ -43,6 +43,11 @@ def arrived(response: httpx.Response, request: httpx.Request, began: float, *, h
         _logger.info('HTTP Request: %s %s "%s %d %s"', request.method, request.url, version, status, reason)
 
 
+def sets_cookies(response: httpx.Response) -> bool:
+    """Whether it has a field that sets cookies, of today (RFC 6265) or of old (RFC 2965)."""
+    return "set-cookie" in response.headers or "set-cookie2" in response.headers
+
+
 def _is_streamed(request: httpx.Request) -> bool:
     """Whether the caller reads the body; of a request that its authentication made nobody knows here."""
     trip: Any = request.extensions.get(TRIP)

@@ -11,7 +11,7 @@ import httpx
 
 from resilient.config import PathLike, client_options
 from resilient.engine import CircuitHandle, State
-from resilient.httpx.arriving import arrived
+from resilient.httpx.arriving import arrived, sets_cookies
 from resilient.httpx.carrying import around, carrying, handed_over, named_in, parsed
 from resilient.httpx.options import (
     AsyncClientOptions,
@@ -121,6 +121,13 @@ class ResilientClient(_Client, httpx.Client):
         found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
         return place.door(found, self._owner.engine)
 
+    def _send_handling_auth(
+        self, request: httpx.Request, auth: httpx.Auth, follow_redirects: bool, history: list[httpx.Response]
+    ) -> httpx.Response:
+        if type(auth) is httpx.Auth:  # none, so it need not be asked
+            return self._send_handling_redirects(request, follow_redirects, history)
+        return super()._send_handling_auth(request, auth, follow_redirects, history)
+
     def _send_single_request(self, request: httpx.Request) -> httpx.Response:
         if not isinstance(request.stream, httpx.SyncByteStream):
             return super()._send_single_request(request)  # which refuses it
@@ -131,7 +138,7 @@ class ResilientClient(_Client, httpx.Client):
             error.request = request
             raise
         arrived(response, request, began, hooked=bool(self.event_hooks["response"]))
-        if "set-cookie" in response.headers:
+        if sets_cookies(response):
             self.cookies.extract_cookies(response)
         response.default_encoding = self._default_encoding
         return response
@@ -237,6 +244,13 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
         found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
         return place.door(found, self._owner.engine)
 
+    async def _send_handling_auth(
+        self, request: httpx.Request, auth: httpx.Auth, follow_redirects: bool, history: list[httpx.Response]
+    ) -> httpx.Response:
+        if type(auth) is httpx.Auth:  # none, so it need not be asked
+            return await self._send_handling_redirects(request, follow_redirects, history)
+        return await super()._send_handling_auth(request, auth, follow_redirects, history)
+
     async def _send_single_request(self, request: httpx.Request) -> httpx.Response:
         if not isinstance(request.stream, httpx.AsyncByteStream):
             return await super()._send_single_request(request)  # which refuses it
@@ -247,7 +261,7 @@ class AsyncResilientClient(_Client, httpx.AsyncClient):
             error.request = request
             raise
         arrived(response, request, began, hooked=bool(self.event_hooks["response"]))
-        if "set-cookie" in response.headers:
+        if sets_cookies(response):
             self.cookies.extract_cookies(response)
         response.default_encoding = self._default_encoding
         return response

@@ -85,7 +85,10 @@ def _rereadable(source: Any) -> bool:
 
 
 def _response(status: int, fields: Sequence[tuple[bytes, bytes]], content: bytes) -> httpx.Response:
-    return httpx.Response(status, headers=_headers(tuple(fields)), stream=httpx.ByteStream(content))
+    headers = _headers(tuple(fields))
+    response = httpx.Response(status, headers=headers, stream=httpx.ByteStream(content))
+    response.headers.encoding = headers.encoding  # found out once for all
+    return response
 
 
 @lru_cache(maxsize=1024)

@@ -19,7 +19,7 @@ from resilient.runtime.drive import drive
 from resilient.runtime.tasks import TaskRuntime
 from resilient.runtime.threads import ThreadRuntime
 from resilient.telemetry import Sink
-from resilient_adapters.httpx2.arriving import arrived
+from resilient_adapters.httpx2.arriving import arrived, sets_cookies
 from resilient_adapters.httpx2.carrying import around, carrying, handed_over, named_in, parsed
 from resilient_adapters.httpx2.options import (
     AsyncClientOptions,
@@ -121,6 +121,13 @@ class ResilientClient(_Client, httpx2.Client):
         found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
         return place.door(found, self._owner.engine)
 
+    def _send_handling_auth(
+        self, request: httpx2.Request, auth: httpx2.Auth, follow_redirects: bool, history: list[httpx2.Response]
+    ) -> httpx2.Response:
+        if type(auth) is httpx2.Auth:  # none, so it need not be asked
+            return self._send_handling_redirects(request, follow_redirects, history)
+        return super()._send_handling_auth(request, auth, follow_redirects, history)
+
     def _send_single_request(self, request: httpx2.Request) -> httpx2.Response:
         if not isinstance(request.stream, httpx2.SyncByteStream):
             return super()._send_single_request(request)  # which refuses it
@@ -131,7 +138,7 @@ class ResilientClient(_Client, httpx2.Client):
             error.request = request
             raise
         arrived(response, request, began, hooked=bool(self.event_hooks["response"]))
-        if "set-cookie" in response.headers:
+        if sets_cookies(response):
             self.cookies.extract_cookies(response)
         response.default_encoding = self._default_encoding
         return response
@@ -237,6 +244,13 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
         found = super()._transport_for_url(url) if place.client is None else place.client._transport_for_url(url)
         return place.door(found, self._owner.engine)
 
+    async def _send_handling_auth(
+        self, request: httpx2.Request, auth: httpx2.Auth, follow_redirects: bool, history: list[httpx2.Response]
+    ) -> httpx2.Response:
+        if type(auth) is httpx2.Auth:  # none, so it need not be asked
+            return await self._send_handling_redirects(request, follow_redirects, history)
+        return await super()._send_handling_auth(request, auth, follow_redirects, history)
+
     async def _send_single_request(self, request: httpx2.Request) -> httpx2.Response:
         if not isinstance(request.stream, httpx2.AsyncByteStream):
             return await super()._send_single_request(request)  # which refuses it
@@ -247,7 +261,7 @@ class AsyncResilientClient(_Client, httpx2.AsyncClient):
             error.request = request
             raise
         arrived(response, request, began, hooked=bool(self.event_hooks["response"]))
-        if "set-cookie" in response.headers:
+        if sets_cookies(response):
             self.cookies.extract_cookies(response)
         response.default_encoding = self._default_encoding
         return response

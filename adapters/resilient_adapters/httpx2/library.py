@@ -85,7 +85,10 @@ def _rereadable(source: Any) -> bool:
 
 
 def _response(status: int, fields: Sequence[tuple[bytes, bytes]], content: bytes) -> httpx2.Response:
-    return httpx2.Response(status, headers=_headers(tuple(fields)), stream=httpx2.ByteStream(content))
+    headers = _headers(tuple(fields))
+    response = httpx2.Response(status, headers=headers, stream=httpx2.ByteStream(content))
+    response.headers.encoding = headers.encoding  # found out once for all
+    return response
 
 
 @lru_cache(maxsize=1024)
