@@ -11,7 +11,7 @@ BENCH := .venv-bench/.ready
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo redis test test-fast check format twin bench bench-quick soak conformance docs
+.PHONY: help demo redis prometheus test test-fast check format twin bench bench-quick soak conformance docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ help: ## list the targets
 demo: $(DEMO) ## watch a client survive a failing origin
 	@.venv-demo/bin/resilient demo
 
-test: $(DEV) redis ## run every test but the soak tests
+test: $(DEV) redis prometheus ## run every test but the soak tests
 	$(BIN)/pytest -n 2 -m "not soak"
 
 test-fast: $(DEV) ## run the quick tests: one HTTP library, nothing but memory for a store
@@ -27,6 +27,9 @@ test-fast: $(DEV) ## run the quick tests: one HTTP library, nothing but memory f
 
 redis: $(DEV) ## see to it that there is a Redis server, which the tests start by themselves
 	@tools/get-redis $(BIN)/python .venv/valkey
+
+prometheus: $(DEV) ## see to it that there is a Prometheus, by which the tests judge the alerts and the dashboard
+	@tools/get-prometheus .venv/prometheus
 
 check: $(DEV) ## style, types, imports and docs: everything but the tests
 	$(BIN)/python tools/twin.py --check

@@ -40,6 +40,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
         store: where answers are kept, None if nowhere.
         store_health: how that store is doing; None if it is asked in any case.
         record_to: where events go beside the journey, None if nowhere.
+        is_heard: whether anybody hears of them there, beside the log.
         options: what the caller asked for this request.
         client: the client's name.
         streamed: whether the caller reads the body itself, after the call.
@@ -60,6 +61,7 @@ class Call(Struct, frozen=True, kw_only=True, eq=False):
     store: EntryStore | None = None
     store_health: Health | None = None
     record_to: Callable[[Event], None] | None = None
+    is_heard: bool = False
     options: Options = NO_OPTIONS
     client: str = "default"
     streamed: bool = False

@@ -72,6 +72,7 @@ class Trip:
 
 
 _NOTHING = nullcontext()
+_GOOD = (Outcome.OK, Outcome.STALE)
 _under_way: ContextVar[Trip | None] = ContextVar("resilient_under_way", default=None)
 """The innermost call of a client that is under way in this context."""
 
@@ -155,6 +156,7 @@ class Engine:
             store=None if self.cache is None else self.cache.store(runtime),
             store_health=None if self.cache is None else self.cache.health,
             record_to=self.sinks.of(journey.route),
+            is_heard=self.sinks.listens,
             options=options,
             client=self.name,
             streamed=trip.streamed,
@@ -209,18 +211,19 @@ class Engine:
         if trip.trace is not None:
             trip.trace.ended(journey, outcome, status, error)
         if self.sinks.hears(CallEnded):
-            self.sinks.of(journey.route)(
-                CallEnded(
-                    client=self.name,
-                    route=journey.route,
-                    method=request.method,
-                    origin=origin_of(request.url),
-                    outcome=outcome,
-                    status=status,
-                    seconds=journey.ended - journey.started,
-                    attempts=len(journey.attempts),
-                )
+            over = CallEnded(
+                client=self.name,
+                route=journey.route,
+                method=request.method,
+                origin=origin_of(request.url),
+                outcome=outcome,
+                status=status,
+                seconds=journey.ended - journey.started,
+                attempts=len(journey.attempts),
+                saved_by=journey.saved_by if outcome in _GOOD else None,
             )
+            with trip.trace or _NOTHING:
+                self.sinks.of(journey.route)(over)
 
     def dressed(self, error: CallError) -> CallError:
         """``error`` as one of the HTTP library's own."""

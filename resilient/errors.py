@@ -137,6 +137,8 @@ class RateLimitedError(CallError):
 
 StoreTrouble: TypeAlias = Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
 """What can be the matter with a store; a fixed set, fit for labels."""
+Rejection: TypeAlias = Literal["damaged", "version", "signature", "value"]
+"""Why what a store gave is no entry; a fixed set too."""
 
 
 class StoreError(ResilientError):
@@ -161,7 +163,16 @@ class StoreUnavailableError(StoreError):
 
 
 class CorruptEntryError(StoreError):
-    """The store answered something that cannot be an entry."""
+    """The store answered something that cannot be an entry.
+
+    Attributes:
+        rejected: why it cannot: it is ``damaged``, another ``version`` wrote it, its ``signature`` is wrong, or it
+            holds no ``value``.
+    """
+
+    def __init__(self, *args: object, kind: StoreTrouble = "corrupt", rejected: Rejection = "damaged") -> None:
+        super().__init__(*args, kind=kind)
+        self.rejected: Rejection = rejected
 
 
 class LeaseLostError(StoreError):

@@ -15,6 +15,7 @@ from resilient.outcome import Failure, Outcome
 CacheResult = Literal["hit", "stale", "revalidated", "miss", "bypass", "collapsed", "error"]
 Forwarded = Literal["bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"]
 """Why a cache asked the origin (RFC 9211 section 2.2)."""
+Rescue = Literal["retry", "stale", "fallback"]
 RetryStop = Literal["limit", "budget", "deadline", "not_idempotent", "body_not_replayable", "retry_after"]
 
 
@@ -36,6 +37,7 @@ class CallEnded(Event, frozen=True, kw_only=True):
         status: the answer's status, None without an answer.
         seconds: how long it took.
         attempts: how many requests were sent.
+        saved_by: what made it end well although an attempt failed or was refused, None if nothing had to.
     """
 
     name: ClassVar[str] = "resilient.call"
@@ -47,6 +49,7 @@ class CallEnded(Event, frozen=True, kw_only=True):
     status: int | None
     seconds: float
     attempts: int
+    saved_by: Rescue | None = None
 
 
 class AttemptEnded(Event, frozen=True, kw_only=True):
@@ -111,6 +114,19 @@ class Paused(Event, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "resilient.pause"
+    seconds: float
+    by: Literal["origin", "rate"] = "origin"
+
+
+class Waited(Event, frozen=True, kw_only=True):
+    """The wait of :class:`Paused` is over.
+
+    Attributes:
+        seconds: how long it was.
+        by: as in :class:`Paused`.
+    """
+
+    name: ClassVar[str] = "resilient.waited"
     seconds: float
     by: Literal["origin", "rate"] = "origin"
 
@@ -271,6 +287,108 @@ class BackgroundFailed(Event, frozen=True, kw_only=True):
     error: str
 
 
+class BackgroundBegan(Event, frozen=True, kw_only=True):
+    """Work in the background has begun."""
+
+    name: ClassVar[str] = "resilient.background.began"
+
+
+class BackgroundEnded(Event, frozen=True, kw_only=True):
+    """Work in the background has ended.
+
+    Attributes:
+        dropped: whether it was cancelled or left behind, by the end of its event loop, its client or its cache.
+    """
+
+    name: ClassVar[str] = "resilient.background.ended"
+    dropped: bool
+
+
+class BackgroundDropped(Event, frozen=True, kw_only=True):
+    """Work in the background was not begun: there was too much of it, or its client or cache was closed.
+
+    Attributes:
+        under_way: how much of it there was.
+    """
+
+    name: ClassVar[str] = "resilient.background.dropped"
+    under_way: int
+
+
+class LockWaited(Event, frozen=True, kw_only=True):
+    """Somebody has waited for a lock, or asked for one that was free.
+
+    Attributes:
+        seconds: how long.
+        result: whether the lock was got, what its holder made was, or the time ran out.
+    """
+
+    name: ClassVar[str] = "resilient.lock.waited"
+    seconds: float
+    result: Literal["taken", "found", "timeout"]
+
+
+class LockTaken(Event, frozen=True, kw_only=True):
+    """A lock is held from now on."""
+
+    name: ClassVar[str] = "resilient.lock.taken"
+
+
+class LockReleased(Event, frozen=True, kw_only=True):
+    """A lock was given back.
+
+    Attributes:
+        seconds: how long it was held.
+    """
+
+    name: ClassVar[str] = "resilient.lock.released"
+    seconds: float
+
+
+class LockLost(Event, frozen=True, kw_only=True):
+    """A lock was lost while it was held: somebody else may hold it.
+
+    Attributes:
+        seconds: how long it was held.
+        reason: ``stolen`` if the store says that it is another's, ``store`` if the store did not answer in time to
+            renew it, ``expired`` if nobody got to renew it in time.
+    """
+
+    name: ClassVar[str] = "resilient.lock.lost"
+    seconds: float
+    reason: Literal["expired", "stolen", "store"]
+
+
+class StoreAsked(Event, frozen=True, kw_only=True):
+    """A store was asked, and the caller waited; of this process's memory nothing is told unless it has middlewares.
+
+    Attributes:
+        store: the store's name.
+        operation: what was asked of it: a command's name, ``incr``, ``delete`` or ``lock``.
+        seconds: how long it took, middlewares included; up to its failure, if it failed.
+    """
+
+    name: ClassVar[str] = "resilient.store.asked"
+    store: str
+    operation: str
+    seconds: float
+
+
+class StoreMeasured(Event, frozen=True, kw_only=True):
+    """How much a store keeps. Memory tells it once it is more than a tenth more or less, all by ``cache.stats()``.
+
+    Attributes:
+        store: the store's name.
+        entries: how many.
+        size: bytes that they take.
+    """
+
+    name: ClassVar[str] = "resilient.store.measured"
+    store: str
+    entries: int
+    size: int
+
+
 class StoreFailed(Event, frozen=True, kw_only=True):
     """A store failed, was too slow, or was not asked. A call went on without it; a command given directly raised.
 
@@ -280,6 +398,7 @@ class StoreFailed(Event, frozen=True, kw_only=True):
         kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``; ``degraded`` if it was not asked,
             since it had failed again and again.
         error: the name of the exception's class, if it is none of ours.
+        rejected: why an entry was refused that is ``corrupt``; None for all else.
     """
 
     name: ClassVar[str] = "resilient.store.error"
@@ -287,6 +406,7 @@ class StoreFailed(Event, frozen=True, kw_only=True):
     operation: str
     kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
     error: str = ""
+    rejected: Literal["damaged", "version", "signature", "value"] | None = None
 
 
 class StoreDegraded(Event, frozen=True, kw_only=True):

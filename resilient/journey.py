@@ -18,6 +18,7 @@ from resilient.events import (
     FellBack,
     Paused,
     Rejected,
+    Rescue,
     Retried,
     RetryExhausted,
     RetryStop,
@@ -77,6 +78,21 @@ class Journey:
         """``open`` if the circuit refused the call or opened during it, else ``closed``."""
         refused = any(event.by == "circuit" for event in self.events(Rejected))
         return "open" if refused or self.events(CircuitOpened) else "closed"
+
+    @property
+    def saved_by(self) -> Rescue | None:
+        """What answered although an attempt failed or was refused, as far as it is known; None if none was."""
+        if len(self.timeline) < 2:
+            return None  # nothing but a question to a cache, and every hit comes here
+        happened = {type(event) for _, event in self.timeline}
+        if FellBack in happened:
+            return "fallback"
+        if self.cache is not None and self.cache.result == "stale":
+            failed = any(
+                each.failure is not None or each.status is None or each.status >= 500 for each in self.attempts
+            )
+            return "stale" if failed or Rejected in happened else None
+        return "retry" if Retried in happened else None
 
     @property
     def seconds(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resilient.call import Call
 from resilient.errors import RateLimitedError
-from resilient.events import Paused, Rejected
+from resilient.events import Paused, Rejected, Waited
 from resilient.exchange import MINIMUM_LEFT
 from resilient.mechanics.pause import Pause
 from resilient.mechanics.retry_after import pause_asked
@@ -40,3 +40,4 @@ async def wait_out_pause(call: Call) -> None:
         raise RateLimitedError(call.host.origin, left)
     call.record(Paused(seconds=left))
     await call.runtime.sleep(left)
+    call.tell(Waited(seconds=left))

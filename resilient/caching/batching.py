@@ -142,7 +142,8 @@ class Batch:
     def _guard(self, runtime: Runtime, key: str) -> Guard:
         mount = self.core.mounts.of(key)
         through = Through(self.core, runtime, self.core.values, "", mount)
-        return Guard(through, runtime, self.core.record, mount.budget, mount.health)
+        core = self.core
+        return Guard(through, runtime, core.record, mount.budget, mount.health, core.tell, core.waits_for(mount))
 
     def _with(
         self, items: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -10,6 +10,7 @@ from resilient.caching.control import Command
 from resilient.caching.core import TROUBLE, Core, key_in
 from resilient.caching.plain import Plain
 from resilient.caching.through import Through
+from resilient.caching.timing import timed
 from resilient.checks import need
 from resilient.durations import Duration
 from resilient.errors import CorruptEntryError, StoreUnavailableError
@@ -202,14 +203,18 @@ class Commands:
         return await self._in_time(lambda: core.through(command, bottom, *args, **kwargs), command, key, timeout)
 
     async def _in_time(self, job: Job[T], command: Command, key: str, timeout: float) -> T:
+        core = self._core
+        answer = self._runtime.within(timeout, job)
+        if core.tell is not None and core.waits_for(core.mounts.of(key)):
+            answer = timed(answer, core.clock, core.store_name(key), command.value, core.tell)
         try:
-            return await self._runtime.within(timeout, job)
+            return await answer
         except TimeoutError:
             error = StoreUnavailableError(f"the store did not answer within {timeout:g} s", kind="timeout")
-            self._core.failed(command, key, error)
+            core.failed(command, key, error)
             raise error from None
         except TROUBLE as error:
-            self._core.failed(command, key, error)
+            core.failed(command, key, error)
             raise
 
 

@@ -17,7 +17,7 @@ from resilient.caching.transactions import Overlay
 from resilient.checks import need
 from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError
-from resilient.events import Event, StoreFailed
+from resilient.events import Event, StoreFailed, StoreMeasured
 from resilient.ports import AsyncStore, Clock, Runtime, Usage
 from resilient.runtime.background import DRAIN
 from resilient.runtime.clock import SystemClock
@@ -111,15 +111,18 @@ class Core:
         self.values = Values(Codec())
         self.middlewares: tuple[CacheMiddleware, ...] = ()
         self.disabled: dict[str, frozenset[Command]] = {}
-        self.tasks = TaskRuntime(self.clock)
-        self.threads = ThreadRuntime(self.clock)
+        self.tasks, self.threads = self._runtimes()
 
     def open(self) -> None:
         """Make ready for background work, also after an end."""
         if self.closed:
             self.closed = False
-            self.tasks = TaskRuntime(self.clock)
-            self.threads = ThreadRuntime(self.clock)
+            self.tasks, self.threads = self._runtimes()
+
+    def _runtimes(self) -> tuple[TaskRuntime, ThreadRuntime]:
+        tasks, threads = TaskRuntime(self.clock), ThreadRuntime(self.clock)
+        tasks.background.tell = threads.background.tell = self.sinks
+        return tasks, threads
 
     async def close(self, *, blocking: bool) -> None:
         """Wait for background work a little, then let go of the stores; those of a closed cache answer nothing."""
@@ -136,10 +139,14 @@ class Core:
         usages: list[Usage] = []
         for mount in self.mounts.opened():
             try:
-                usages.append(await runtime.within(mount.timeout, mount.store(runtime).usage))
+                usage = await runtime.within(mount.timeout, mount.store(runtime).usage)
             except (StoreError, TimeoutError) as error:
                 kind = error.kind if isinstance(error, StoreError) else "timeout"
                 self.record(StoreFailed(store=mount.pair.blocking.name, operation="usage", kind=kind))
+                continue
+            usages.append(usage)
+            name = mount.pair.blocking.name
+            self.record(StoreMeasured(store=name, entries=usage.entries, size=usage.size))
         degraded = [each.health.store for each in self.mounts.opened() if each.health and each.health.is_degraded]
         return self.figures.stats(sum(usage.entries for usage in usages), sum(usage.size for usage in usages), degraded)
 
@@ -147,6 +154,15 @@ class Core:
         """Count ``event`` and tell whoever listens."""
         self.figures.count(event)
         self.sinks(event)
+
+    @property
+    def tell(self) -> Callable[[Event], None] | None:
+        """Tells whoever listens of what is no figure of the cache's own; None if nobody does."""
+        return self.sinks if self.sinks.listens else None
+
+    def waits_for(self, mount: Mount) -> bool:
+        """Whether commands of that store take time: not those of this process's memory with nothing around them."""
+        return bool(self.middlewares) or not mount.is_memory
 
     def settle(self) -> None:
         """See whether entries are at hand: called after every change of the cache."""
@@ -193,7 +209,9 @@ class Core:
         """Tell of a store's failure, once however many see it pass."""
         if not error.told:
             error.told = True
-            self.record(StoreFailed(store=self.store_name(key), operation=command.value, kind=error.kind))
+            rejected = error.rejected if isinstance(error, CorruptEntryError) else None
+            name = self.store_name(key)
+            self.record(StoreFailed(store=name, operation=command.value, kind=error.kind, rejected=rejected))
 
     def store_name(self, key: str) -> str:
         """The name of the store that keeps ``key``."""

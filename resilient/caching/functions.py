@@ -75,9 +75,11 @@ class FunctionSlot:
         self._background = patient
         mount = core.mounts.of(key)
         # Nobody waits for what this process remembers.
-        hurried = not patient and (core.middlewares or not mount.is_memory)
+        waits = core.waits_for(mount)
+        hurried = waits and not patient
         through = Through(core, runtime, self._values, plan.namespace, mount)
-        self.guard = Guard(through, runtime, core.record, mount.budget if hurried else None, mount.health)
+        budget = mount.budget if hurried else None
+        self.guard = Guard(through, runtime, core.record, budget, mount.health, core.tell, waits)
         self.name = plan.name(key)
         self.runtime = runtime
         self.fence = 0
@@ -317,7 +319,7 @@ class FunctionSlot:
         try:
             return revived(value)
         except (LookupError, TypeError, ValueError) as error:
-            raise CorruptEntryError("an entry holds no exception", kind="corrupt") from error
+            raise CorruptEntryError("an entry holds no exception", rejected="value") from error
 
     def _encoded(self, value: object, like: Entry) -> Entry:
         if not isinstance(value, Raised):

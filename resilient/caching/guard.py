@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from resilient.caching.apart import changed, forgotten
+from resilient.caching.timing import timed
 from resilient.entry import Entry
-from resilient.errors import CorruptEntryError, StoreError, StoreUnavailableError, TransactionError
+from resilient.errors import CorruptEntryError, Rejection, StoreError, StoreUnavailableError, TransactionError
 from resilient.events import Event, StoreFailed
 from resilient.ports import NO_ENTRIES, EntryStore, Job, Runtime
 from resilient.runtime.lift import Lifted, at_hand
@@ -34,13 +35,17 @@ class Guard:
         budget: seconds that the call waits for one command, and half of those for all; None for as many as it takes,
             however the store is doing.
         health: how the store is doing; None if it is asked all the same.
+        tell: told of what is no failure: of locks, and how long each command took; None if nobody listens.
+        is_timed: whether that is told; not of what nobody waits for.
 
     Attributes:
         store: the store.
+        tell: as above.
     """
 
     __slots__ = (
-        "_at_hand", "_budget", "_health", "_memory", "_most", "_record", "_runtime", "_spent", "store", "unsure",
+        "_at_hand", "_budget", "_health", "_is_timed", "_memory", "_most", "_record", "_runtime", "_spent", "store",
+        "tell", "unsure",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +55,8 @@ class Guard:
         record: Callable[[Event], None],
         budget: float | None = COMMAND_BUDGET,
         health: Health | None = None,
+        tell: Callable[[Event], None] | None = None,
+        is_timed: bool = True,
     ) -> None:
         self._budget = math.inf if budget is None else budget
         self._health = None if budget is None else health
@@ -60,6 +67,8 @@ class Guard:
         self._at_hand = at_hand(store)
         self._runtime = runtime
         self._record = record
+        self.tell = tell
+        self._is_timed = is_timed and self._memory is None
         self._spent = 0.0
         self.unsure = False
         """Whether the store was asked and did not answer, so that what it keeps is not known."""
@@ -178,7 +187,7 @@ class Guard:
 
     def patient(self, seconds: float) -> Guard:
         """Another guard of the same store, which waits so long in all: for a call that has no other answer."""
-        guard = Guard(self.store, self._runtime, self._record, seconds)
+        guard = Guard(self.store, self._runtime, self._record, seconds, None, self.tell, self._is_timed)
         guard._most = seconds
         return guard
 
@@ -210,7 +219,7 @@ class Guard:
     async def _in_time(self, job: Job[T], health: Health | None = None) -> T:
         began = self._runtime.clock.now()
         try:
-            return await self._answer(self._budget, job, health)
+            return await self._answer("lock", self._budget, job, health)
         except Exception as error:
             # What was waited for in vain is the store's time; waiting for the holder of a lease is not.
             self._spent += self._runtime.clock.now() - began
@@ -223,7 +232,7 @@ class Guard:
 
     def failed(self, operation: str, error: StoreError) -> None:
         """Record that what the store answered is of no use."""
-        self._failed(operation, error.kind, None)
+        self._failed(operation, error.kind, None, rejected=_rejection_of(error))
 
     async def ask(self, operation: str, job: Job[T], otherwise: T) -> T:
         """What ``job`` has of the store, ``otherwise`` if it fails or takes too long."""
@@ -237,14 +246,14 @@ class Guard:
         clock = self._runtime.clock
         began = clock.now()
         try:
-            return await self._answer(seconds, job, health)
+            return await self._answer(operation, seconds, job, health)
         except TimeoutError:
             self.unsure = True
             return self._failed(operation, "timeout", otherwise)
         except TransactionError:
             raise
         except CorruptEntryError as error:
-            return otherwise if error.told else self._failed(operation, "corrupt", otherwise)
+            return otherwise if error.told else self._failed(operation, "corrupt", otherwise, rejected=error.rejected)
         except StoreError as error:
             self.unsure = True
             return otherwise if error.told else self._failed(operation, getattr(error, "kind", "other"), otherwise)
@@ -254,15 +263,28 @@ class Guard:
         finally:
             self._spent += clock.now() - began
 
-    def _answer(self, seconds: float, job: Job[T], health: Health | None) -> Coroutine[Any, Any, T]:
+    def _answer(self, operation: str, seconds: float, job: Job[T], health: Health | None) -> Coroutine[Any, Any, T]:
         if health is None:
-            return self._runtime.within(seconds, job)
-        return health.ask(self._runtime, seconds, job, self._record)
+            answer = self._runtime.within(seconds, job)
+        else:
+            answer = health.ask(self._runtime, seconds, job, self._record)
+        if self.tell is None or not self._is_timed:
+            return answer
+        return timed(answer, self._runtime.clock, self.store.name, operation, self.tell)
 
     def _sound(self, entry: Entry | None) -> Entry | None:
         """What the store gave, if it is an entry; one of a third party may give anything."""
-        return entry if entry is None or isinstance(entry, Entry) else self._failed("get", "corrupt", None)
+        if entry is None or isinstance(entry, Entry):
+            return entry
+        return self._failed("get", "corrupt", None, rejected="value")
 
-    def _failed(self, operation: str, kind: Any, otherwise: T, trouble: str = "") -> T:
-        self._record(StoreFailed(store=self.store.name, operation=operation, kind=kind, error=trouble))
+    def _failed(
+        self, operation: str, kind: Any, otherwise: T, trouble: str = "", rejected: Rejection | None = None
+    ) -> T:
+        name = self.store.name
+        self._record(StoreFailed(store=name, operation=operation, kind=kind, error=trouble, rejected=rejected))
         return otherwise
+
+
+def _rejection_of(error: StoreError) -> Rejection | None:
+    return error.rejected if isinstance(error, CorruptEntryError) else None

@@ -8,13 +8,15 @@ import secrets
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from resilient.caching.names import key_of
 from resilient.errors import LeaseLostError, StoreError
+from resilient.events import Event, LockLost, LockReleased, LockTaken, LockWaited
 from resilient.ports import LeaseStore, Runtime
 
 V = TypeVar("V")
+Tell: TypeAlias = Callable[[Event], object]
 Look: TypeAlias = Callable[[], Coroutine[Any, Any, V | None]]
 """Looks for what the holder makes; None while there is nothing."""
 
@@ -41,12 +43,24 @@ class Lease:
         ttl: seconds that it lasts without being renewed.
         fence: higher than that of whoever held it before.
         ends: the instant of its end, unless it is renewed.
+        tell: told of its end; None if nobody listens.
     """
 
-    __slots__ = ("_ends", "_owner", "_renew_no_more", "_runtime", "_store", "_ttl", "_was_lost", "fence", "name")
+    __slots__ = (
+        "_began", "_ends", "_owner", "_renew_no_more", "_runtime", "_store", "_tell", "_ttl", "_unanswered",
+        "_was_lost", "fence", "name",
+    )  # fmt: skip
 
     def __init__(
-        self, store: LeaseStore, runtime: Runtime, name: str, owner: str, ttl: float, fence: int, ends: float
+        self,
+        store: LeaseStore,
+        runtime: Runtime,
+        name: str,
+        owner: str,
+        ttl: float,
+        fence: int,
+        ends: float,
+        tell: Tell | None = None,
     ) -> None:
         self.name = name
         self.fence = fence
@@ -56,6 +70,9 @@ class Lease:
         self._ttl = ttl
         self._ends = ends
         self._was_lost: bool | None = None
+        self._began = ends - ttl
+        self._unanswered = False
+        self._tell = tell
         self._renew_no_more = runtime.repeat(ttl / 3, self._renew)
 
     @property
@@ -73,29 +90,50 @@ class Lease:
         self._renew_no_more()
         try:
             held = await self._store.release(self.name, self._owner)
-        except (StoreError, GeneratorExit):
+        except GeneratorExit:
+            raise
+        except StoreError:
+            self._over("store" if self._was_lost else None)
             raise
         except BaseException:
+            self._over(None)
             _release_behind(self._store, self._runtime, self.name, self._owner)
             raise
+        self._over(None if held else "stolen")
         self._was_lost = not held
         return held
+
+    def _over(self, lost: Literal["expired", "stolen", "store"] | None) -> None:
+        """Tell that it is over, once; ``lost`` says how it was lost, None if it was not."""
+        tell, self._tell = self._tell, None
+        if tell is None:
+            return
+        seconds = self._runtime.clock.now() - self._began
+        tell(LockReleased(seconds=seconds) if lost is None else LockLost(seconds=seconds, reason=lost))
 
     async def _renew(self) -> float | None:
         """Renew it; seconds after which to do so again, None if it is lost."""
         now, pause = self._runtime.clock.now, self._ttl / 3
         began = now()
         if began >= self._ends:
+            self._over("store" if self._unanswered else "expired")
             return None
         try:
             held = await self._runtime.within(
                 self._ends - began, lambda: self._store.renew(self.name, self._owner, self._ttl)
             )
             self._ends = began + self._ttl if held else -math.inf
+            self._unanswered = False
+            if not held:
+                self._over("stolen")
         except (StoreError, TimeoutError):
             # The store may be back before the lease ends.
             pause = self._ttl / 10
-        return pause if now() + pause < self._ends else None
+            self._unanswered = True
+        if now() + pause < self._ends:
+            return pause
+        self._over("store" if self._unanswered else "expired")
+        return None
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,8 +143,12 @@ class Lease:
             await self.release()
 
 
-async def take(store: LeaseStore, runtime: Runtime, name: str, ttl: float = LEASE) -> Lease | None:
+async def take(
+    store: LeaseStore, runtime: Runtime, name: str, ttl: float = LEASE, tell: Tell | None = None
+) -> Lease | None:
     """Take the lease of ``name`` for ``ttl`` seconds, and as long as it is held; None if somebody else holds it.
+
+    ``tell`` is told that it is held, and of its end.
 
     Raises:
         StoreError: the store did not answer.
@@ -122,7 +164,9 @@ async def take(store: LeaseStore, runtime: Runtime, name: str, ttl: float = LEAS
         raise
     if fence is None:
         return None
-    return Lease(store, runtime, name, owner, ttl, fence, began + ttl)
+    if tell is not None:
+        tell(LockTaken())
+    return Lease(store, runtime, name, owner, ttl, fence, began + ttl, tell)
 
 
 async def take_turns(
@@ -132,6 +176,7 @@ async def take_turns(
     look: Look[V],
     timeout: float | None = None,
     ttl: float = LEASE,
+    tell: Tell | None = None,
 ) -> Lease | V:
     """Take the lease of ``name``, or wait for what its holder makes, whichever comes first.
 
@@ -144,6 +189,7 @@ async def take_turns(
         look: looks for what the holder makes; also once more as soon as the lease is taken.
         timeout: seconds to wait at most; None for as long as it takes.
         ttl: seconds that the lease lasts without being renewed.
+        tell: told of the wait, that the lease is held, and of its end; None if nobody listens.
 
     Returns:
         What was found; else the lease, taken.
@@ -153,19 +199,28 @@ async def take_turns(
         StoreError: the store did not answer.
     """
     clock, pause = runtime.clock, FIRST_WAIT
-    ends = math.inf if timeout is None else clock.now() + timeout
+    began = clock.now()
+    ends = math.inf if timeout is None else began + timeout
+
+    def waited(result: Literal["taken", "found", "timeout"]) -> None:
+        if tell is not None:
+            tell(LockWaited(seconds=clock.now() - began, result=result))
+
     while True:
-        lease = await take(store, runtime, name, ttl)
+        lease = await take(store, runtime, name, ttl, tell)
         if lease is not None:
+            waited("taken")
             return await _unless_found(lease, look)
         left = ends - clock.now()
         if left <= 0:
+            waited("timeout")
             raise TimeoutError
         # All who wait must not come back in step.
         await runtime.sleep(min(left, pause * random.uniform(0.5, 1.5)))
         pause = min(LAST_WAIT, 2 * pause)
         found = await look()
         if found is not None:
+            waited("found")
             return found
 
 
@@ -181,18 +236,26 @@ class Lock:
         name: of what only one does at a time.
         ttl: seconds that it lasts without being renewed.
         timeout: seconds to wait for it at most; None for as long as it takes.
+        tell: told of waits, and of what becomes of it; None if nobody listens.
     """
 
-    __slots__ = ("_lease", "_name", "_runtime", "_store", "_timeout", "_ttl")
+    __slots__ = ("_lease", "_name", "_runtime", "_store", "_tell", "_timeout", "_ttl")
 
     def __init__(
-        self, store: LeaseStore, runtime: Runtime, name: str, ttl: float = LEASE, timeout: float | None = None
+        self,
+        store: LeaseStore,
+        runtime: Runtime,
+        name: str,
+        ttl: float = LEASE,
+        timeout: float | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._store = store
         self._runtime = runtime
         self._name = name
         self._ttl = ttl
         self._timeout = timeout
+        self._tell = tell
         self._lease: Lease | None = None
 
     async def __aenter__(self) -> Lease:
@@ -203,7 +266,9 @@ class Lock:
             StoreError: the store did not answer.
         """
         try:
-            lease = await take_turns(self._store, self._runtime, self._name, _look_nowhere, self._timeout, self._ttl)
+            lease = await take_turns(
+                self._store, self._runtime, self._name, _look_nowhere, self._timeout, self._ttl, self._tell
+            )
         except TimeoutError:
             raise TimeoutError(f"the lock of {key_of(self._name)!r} was not free within {self._timeout} s") from None
         if self._lease is not None:

@@ -72,8 +72,9 @@ class Locking:
         runtime = core.threads if blocking else core.tasks
         mount = core.mounts.of(self._key)
         # Waits for each answer of the store as long as any command does, and for the lock as long as it takes.
-        store = Guard(mount.store(runtime), runtime, core.record, mount.timeout)
-        lock = Lock(store, runtime, named(LOCK, self._key), self._ttl, self._timeout)
+        waits = core.waits_for(mount)
+        store = Guard(mount.store(runtime), runtime, core.record, mount.timeout, None, core.tell, waits)
+        lock = Lock(store, runtime, named(LOCK, self._key), self._ttl, self._timeout, core.tell)
         lease = await lock.__aenter__()
         if mount.near is not None:
             # What others wrote while they held it may not have been heard of yet.

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from resilient.durations import Duration, seconds_of
 from resilient.errors import RateLimitedError
-from resilient.events import Event, Paused, Rejected
+from resilient.events import Event, Paused, Rejected, Waited
 from resilient.locks import fork_safe_lock
 from resilient.mechanics.breaker import Breaker
 from resilient.mechanics.circuit import Circuit, Verdict
@@ -59,7 +59,9 @@ class RateLimited:
         wait = line.take(self._quota, runtime.clock.now())
         if 0 < wait <= self._max_wait:
             record(Paused(seconds=wait, by="rate"))
+            began = runtime.clock.now()
             wait = await line.wait(self._quota, runtime, self._max_wait)
+            record(Waited(seconds=runtime.clock.now() - began, by="rate"))
         if wait:
             record(Rejected(by="rate", origin=self._name, retry_in=wait))
             raise RateLimitedError(self._name, wait)

@@ -57,7 +57,7 @@ async def made_in_turn(slot: Shared[T], made: Made[T], timeout: float | None) ->
         return await slot.newer()
 
     try:
-        turn = await take_turns(slot.guard, slot.runtime, slot.name, look, timeout)
+        turn = await take_turns(slot.guard, slot.runtime, slot.name, look, timeout, tell=slot.guard.tell)
     except StoreError as error:
         slot.guard.failed("lock", error)
         return await made()
@@ -87,7 +87,7 @@ async def _make_behind(
     slot: Shared[T], made: Made[T], pauses: Pauses, told: Callable[[float, Exception | None], None]
 ) -> None:
     try:
-        lease = await take(slot.guard, slot.runtime, slot.name)
+        lease = await take(slot.guard, slot.runtime, slot.name, tell=slot.guard.tell)
     except StoreError as error:
         # What is made could not be kept either.
         slot.guard.failed("lock", error)

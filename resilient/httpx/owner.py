@@ -9,8 +9,10 @@ from resilient.engine import Engine
 from resilient.httpx.library import LIBRARY
 from resilient.policies import Policies, PolicyMap
 from resilient.policy import Policy
-from resilient.ports import Runtime, StorePair
+from resilient.ports import StorePair
 from resilient.runtime.drive import drive
+from resilient.runtime.tasks import TaskRuntime
+from resilient.runtime.threads import ThreadRuntime
 from resilient.sinks import Sinks
 from resilient.telemetry import Sink, Source
 
@@ -22,7 +24,7 @@ class Owner:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: TaskRuntime | ThreadRuntime,
         policies: PolicyMap | Policies | Policy | None,
         store: Store | None,
         name: str,
@@ -30,6 +32,7 @@ class Owner:
     ) -> None:
         found = policies if isinstance(policies, Policies) else Policies(policies)
         sinks = Sinks(telemetry, Source("client", name))
+        runtime.background.tell = sinks
         if store is None and found.keep_answers():
             store = "mem://"
         cache = None if store is None else cache_of(store, clock=runtime.clock, record=sinks if sinks.listens else None)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from resilient.events import (
     AttemptEnded,
+    BackgroundDropped,
     BackgroundFailed,
     CacheLookup,
     CacheRefreshed,
@@ -19,6 +20,7 @@ from resilient.events import (
     ConfigChanged,
     Event,
     FellBack,
+    LockLost,
     Paused,
     Rejected,
     Retried,
@@ -90,6 +92,8 @@ LINES: dict[type[Event], Line] = {
     CacheStored: Line("cache", logging.DEBUG, "a value was made", _cached),
     CacheRefreshed: Line("cache", logging.DEBUG, "a value was made anew", _cached),
     BackgroundFailed: Line("cache", logging.WARNING, "a value could not be made anew; the old one is kept", _not_made),
+    BackgroundDropped: Line("cache", logging.WARNING, "work in the background was left out: there is too much", _route),
+    LockLost: Line("cache", logging.WARNING, "a lock was lost while it was held", _route),
     StoreFailed: Line("store", logging.WARNING, "a store failed, and calls go on without it", _trouble),
     StoreDegraded: Line("store", logging.WARNING, "a store is left alone for a while", _named("store")),
     StoreRecovered: Line("store", logging.INFO, "a store is back", _named("store")),

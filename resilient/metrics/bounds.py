@@ -10,7 +10,7 @@ from resilient.telemetry import Source
 OTHER = "_other"
 """Stands for the values beyond the bound."""
 MAX_NAMES = 20
-"""How many clients, and how many caches, have a name in labels."""
+"""How many clients, how many caches, and how many stores have a name in labels."""
 MAX_ROUTES = 50
 """How many routes of a client have."""
 MAX_CIRCUITS = 100
@@ -51,6 +51,7 @@ class Bounds:
 
     Attributes:
         circuit: the names of circuits.
+        store: the names of stores.
     """
 
     def __init__(self, overflow: Callable[[str], object]) -> None:
@@ -59,6 +60,7 @@ class Bounds:
         self._names = {kind: self._bounded(kind, MAX_NAMES) for kind in ("client", "cache")}
         self._routes: dict[str, Bounded] = {}
         self.circuit = self._bounded("circuit", MAX_CIRCUITS)
+        self.store = self._bounded("store", MAX_NAMES)
 
     def of(self, source: Source) -> Source:
         """``source`` as labels have it."""

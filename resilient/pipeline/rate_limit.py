@@ -6,7 +6,7 @@ from dataclasses import field
 
 from resilient.call import Call, Handler
 from resilient.errors import RateLimitedError
-from resilient.events import Paused, Rejected
+from resilient.events import Paused, Rejected, Waited
 from resilient.exchange import MINIMUM_LEFT
 from resilient.mechanics.gcra import Quota, quota_of
 from resilient.messages import Response
@@ -49,7 +49,9 @@ class RateLimit:
             most = call.time_left - MINIMUM_LEFT
             if wait <= most:
                 call.record(Paused(seconds=wait, by="rate"))
+                began = call.runtime.clock.now()
                 wait = await line.wait(self.quota, call.runtime, most)
+                call.tell(Waited(seconds=call.runtime.clock.now() - began, by="rate"))
             if wait:
                 call.record(Rejected(by="rate", origin=call.host.origin, retry_in=wait))
                 raise RateLimitedError(call.host.origin, wait)

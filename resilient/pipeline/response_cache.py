@@ -188,7 +188,8 @@ class ResponseCache:
         if call.store is None:
             return await proceed(call)
         budget = None if self.store_budget is None else float(self.store_budget)  # type: ignore[arg-type] # seconds
-        guard = Guard(call.store, call.runtime, call.record, budget, call.store_health)
+        tell = call.tell if call.is_heard else None
+        guard = Guard(call.store, call.runtime, call.record, budget, call.store_health, tell)
         secret = await guard.secret()
         if secret is None:
             return await self._past(call, proceed, "bypass", "store")

@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from resilient.events import BackgroundBegan, BackgroundDropped, BackgroundEnded, Event
 from resilient.locks import fork_safe_lock
 from resilient.ports import Job, Signal
 from resilient.runtime.ambient import drop_deadline
@@ -90,12 +91,16 @@ class Background:
 
     Args:
         most: how much may be under way at once.
+
+    Attributes:
+        tell: told what becomes of it; None if nobody listens.
     """
 
-    __slots__ = ("__weakref__", "_bells", "_closed", "_endings", "_lock", "_most", "_refused", "_work")
+    __slots__ = ("__weakref__", "_bells", "_closed", "_endings", "_lock", "_most", "_refused", "_work", "tell")
 
     def __init__(self, most: float = MOST) -> None:
         self._most = most
+        self.tell: Callable[[Event], object] | None = None
         self._lock = fork_safe_lock()
         self._work: dict[str, Work] = {}
         self._bells: list[Signal] = []
@@ -126,26 +131,34 @@ class Background:
         with self._lock:
             if key in self._work:
                 return None
-            if self._closed or len(self._work) >= self._most:
+            under_way, work = len(self._work), None
+            if self._closed or under_way >= self._most:
                 self._refused += 1
-                return None
-            work = self._work[key] = Work(key, home)
+            else:
+                work = self._work[key] = Work(key, home)
+        if self.tell is not None:
+            self.tell(BackgroundDropped(under_way=under_way) if work is None else BackgroundBegan())
         return work
 
     async def perform(self, work: Work, job: Job[object]) -> None:
         """Do ``job``. How it ends is counted, and an error that it lets out is logged and goes no further."""
         ending: Ending = "dropped"
+        told = True
         try:
             await job()
             ending = "done"
+        except GeneratorExit:
+            # Collected with its loop, perhaps in the midst of whoever would be told.
+            told = False
+            raise
         except Exception:
             ending = "failed"
             logger.exception("background work failed; its key has the digest %s", _digest(work.key))
         finally:
-            self.end(work, ending)
+            self.end(work, ending, told=told)
 
-    def end(self, work: Work, ending: Ending) -> None:
-        """Count the end of ``work``; once."""
+    def end(self, work: Work, ending: Ending, *, told: bool = True) -> None:
+        """Count the end of ``work``, once, and tell of it."""
         # Looked at without the lock: work may be collected, with a loop that is gone, while this thread holds it.
         if work.over:
             return
@@ -158,6 +171,8 @@ class Background:
             if not self._work:
                 for bell in self._bells:
                     bell.set()
+        if told and self.tell is not None:
+            self.tell(BackgroundEnded(dropped=ending == "dropped"))
 
     async def settle(self, crew: Crew, drain: float) -> None:
         """As :meth:`resilient.ports.Runtime.settle`."""

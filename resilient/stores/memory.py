@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from resilient.entry import MAX_CLOCK_SKEW, Entry
 from resilient.errors import ConfigurationError, TransactionError
-from resilient.events import StoreEvicted
+from resilient.events import StoreEvicted, StoreMeasured
 from resilient.locks import fork_safe_lock
 from resilient.ports import NO_ENTRIES, Clock, StorePair, Usage
 from resilient.runtime.clock import SystemClock
@@ -48,7 +48,7 @@ class MemoryStore:
         max_bytes: how much it keeps at most, as :meth:`resilient.entry.Entry.size` counts and the tags beside
             it; an entry larger than this is not kept at all.
         clock: what tells the time, the machine's if not given.
-        record: hears of evictions.
+        record: hears of evictions, and of how much there is.
 
     Attributes:
         name: ``mem``, in events and metrics.
@@ -78,6 +78,8 @@ class MemoryStore:
         self._ends: list[tuple[float, str]] = []
         """A heap of the ends, some of them outdated: of entries overwritten or dropped since."""
         self._bytes = self._evicted = self._refused = 0
+        self._told = (0, 0)
+        """Entries and bytes, as those who listen were told last."""
 
     def secret(self) -> bytes:
         return self._secret
@@ -118,7 +120,9 @@ class MemoryStore:
 
     def delete(self, *keys: str) -> int:
         with self._lock:
-            return self._remove(map(stored_key, keys), self._now(), self._wall())
+            removed = self._remove(map(stored_key, keys), self._now(), self._wall())
+        self._tell(0)
+        return removed
 
     def commit(
         self,
@@ -182,6 +186,7 @@ class MemoryStore:
             self._tagged.clear()
             self._ends.clear()
             self._bytes = 0
+        self._tell(0)
 
     def close(self) -> None:
         self.clear()
@@ -259,8 +264,15 @@ class MemoryStore:
             heapify(self._ends)
 
     def _tell(self, evicted: int) -> None:
-        if evicted and self._record is not None:
+        """Tell of what was dropped, and of how much there is, once that has changed by more than a tenth."""
+        if self._record is None:
+            return
+        if evicted:
             self._record(StoreEvicted(store=self.name, entries=evicted))
+        now, before = (len(self._entries), self._bytes), self._told
+        if abs(now[0] - before[0]) * 10 > before[0] or abs(now[1] - before[1]) * 10 > before[1]:
+            self._told = now
+            self._record(StoreMeasured(store=self.name, entries=now[0], size=now[1]))
 
 
 def open_memory(
@@ -276,7 +288,7 @@ def open_memory(
     Args:
         url: ``mem://`` and no more.
         clock: what tells the time.
-        record: hears of evictions.
+        record: hears of evictions, and of how much there is.
         size: how many entries it keeps at most.
         max_bytes: how much it keeps at most: bytes, or text such as ``"64MiB"``.
 

@@ -27,6 +27,9 @@ from resilient import (
 )
 from resilient.events import (
     AttemptEnded,
+    BackgroundBegan,
+    BackgroundDropped,
+    BackgroundEnded,
     BackgroundFailed,
     CacheLookup,
     CacheStored,
@@ -34,15 +37,22 @@ from resilient.events import (
     CircuitClosed,
     CircuitHalfOpened,
     CircuitOpened,
+    LockLost,
+    LockTaken,
+    LockWaited,
     Rejected,
+    ReplicaConnected,
+    ReplicaFlushed,
     Retried,
     RetryExhausted,
+    StoreAsked,
     StoreDegraded,
     StoreEvicted,
     StoreFailed,
+    StoreMeasured,
     StoreRecovered,
+    Waited,
 )
-from resilient.metrics.definitions import STORE_DURATION
 from resilient.middlewares import BaseMiddleware
 from resilient.middlewares.prometheus import create_metrics_middleware
 from resilient.outcome import Failure, Outcome
@@ -99,20 +109,33 @@ CACHE = {
     "resilient_cache_requests": {"cache", "result"},
     "resilient_cache_fills": {"cache", "trigger", "result"},
     "resilient_cache_entry_age_seconds": {"cache"},
+    "resilient_cache_entries": {"cache", "store"},
+    "resilient_cache_size_bytes": {"cache", "store"},
     "resilient_cache_evictions": {"cache", "store", "reason"},
+    "resilient_cache_rejected_entries": {"cache", "reason"},
+    "resilient_lock_wait_seconds": {"cache"},
+    "resilient_lock_held": {"cache"},
+    "resilient_lock_lost": {"cache", "reason"},
+    "resilient_lock_timeouts": {"cache"},
     "resilient_store_operation_duration_seconds": {"store", "op"},
     "resilient_store_errors": {"store", "kind"},
     "resilient_store_up": {"store"},
     "resilient_store_degraded_seconds": {"store"},
+    "resilient_csc_connected": {"store"},
+    "resilient_csc_flushes": {"store", "reason"},
+    "resilient_background_tasks": {"client"},
+    "resilient_background_dropped": {"client", "why"},
     "resilient_background_failures": {"client", "kind"},
 }
 CLIENT = {
     "resilient_calls": {"client", "route", "method", "outcome"},
+    "resilient_calls_saved": {"client", "route", "by"},
     "resilient_call_duration_seconds": {"client", "route", "source"},
     "resilient_attempt_duration_seconds": {"client", "route", "status"},
     "resilient_retries": {"client", "route", "reason"},
     "resilient_retries_denied": {"client", "route", "why"},
     "resilient_retry_delay_seconds": {"client"},
+    "resilient_queue_wait_seconds": {"client"},
     "resilient_rejected": {"client", "reason"},
     "resilient_circuit_state": {"circuit", "state"},
     "resilient_circuit_transitions": {"circuit", "to"},
@@ -127,14 +150,18 @@ BUCKETS = {
         0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
     ],
     "resilient_retry_delay_seconds": [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    "resilient_queue_wait_seconds": [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    "resilient_lock_wait_seconds": [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30],
     "resilient_cache_entry_age_seconds": [1, 10, 60, 300, 1800, 3600, 21600, 86400],
     "resilient_store_operation_duration_seconds": [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1],
 }  # fmt: skip
 ORIGIN = "https://api.test"
 EVERY_EVENT = [
     CallEnded(
-        client="shop", route="*", method="GET", origin=ORIGIN, outcome=Outcome.OK, status=200, seconds=0.2, attempts=1
+        client="shop", route="*", method="GET", origin=ORIGIN, outcome=Outcome.OK, status=200, seconds=0.2, attempts=2,
+        saved_by="retry",
     ),
+    Waited(seconds=0.3, by="rate"),
     AttemptEnded(number=1, origin=ORIGIN, status=200, failure=None, seconds=0.2),
     Retried(attempt=1, reason="5xx", delay=0.1),
     RetryExhausted(attempts=3, reason="5xx", stop="limit"),
@@ -143,11 +170,21 @@ EVERY_EVENT = [
     CacheLookup(result="hit", strategy="simple", age=3.0, ttl=4.0),
     CacheStored(strategy="simple", ttl=4.0),
     BackgroundFailed(what="refresh", strategy="soft", error="OSError"),
-    StoreFailed(store="disk", operation="get", kind="timeout"),
+    BackgroundBegan(),
+    BackgroundEnded(dropped=True),
+    BackgroundDropped(under_way=64),
+    LockWaited(seconds=0.1, result="timeout"),
+    LockTaken(),
+    LockLost(seconds=1.0, reason="stolen"),
+    StoreAsked(store="disk", operation="get", seconds=0.2),
+    StoreMeasured(store="mem", entries=5, size=500),
+    StoreFailed(store="disk", operation="get", kind="corrupt", rejected="signature"),
     StoreDegraded(store="disk"),
     StoreRecovered(store="disk", seconds=3.0),
+    ReplicaConnected(store="redis"),
+    ReplicaFlushed(store="redis", reason="lost", entries=5),
     StoreEvicted(store="mem", entries=5),
-]
+]  # fmt: skip
 
 
 def test_every_metric_has_its_name_its_labels_and_its_buckets(registry):
@@ -156,7 +193,6 @@ def test_every_metric_has_its_name_its_labels_and_its_buckets(registry):
     record = sink.of(Source("client", "shop"))
     for event in EVERY_EVENT:
         record(event)
-    sink.sources.metrics.add(STORE_DURATION, ("disk", "get"), 0.2)
     sink.sources.metrics.overflowed("route")
     found, bounds = {}, {}
     for family in registry.collect():

@@ -8,34 +8,12 @@ from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from resilient.checks import need
 from resilient.events import Event
 from resilient.metrics.bounds import Bounds
 from resilient.metrics.counting import Counting
-from resilient.telemetry import Source
+from resilient.telemetry import Source, Tracer
 from resilient_adapters.prometheus.metrics import Metrics
-
-
-class Recording:
-    """Counts the events of one route of a client, or of one cache.
-
-    Args:
-        metrics: where it counts.
-        counting: knows what an event counts.
-    """
-
-    __slots__ = ("_counting", "_metrics")
-
-    def __init__(self, metrics: Metrics, counting: Counting) -> None:
-        self._metrics = metrics
-        self._counting = counting
-        for metric, labels in counting.known():
-            metrics.export(metric, labels)
-
-    def record(self, event: Event) -> None:
-        """Count ``event``, if it counts anywhere."""
-        add = self._metrics.add
-        for metric, labels, value in self._counting(event):
-            add(metric, labels, value)
 
 
 class Sources:
@@ -51,17 +29,16 @@ class Sources:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.metrics = Metrics(registry)
         self._bounds = Bounds(self.metrics.overflowed)
-        self._recordings: dict[Source, Recording] = {}
+        self._counting: dict[Source, Counting] = {}
         self._lock = Lock()
 
-    def of(self, source: Source) -> Recording:
+    def of(self, source: Source) -> Counting:
         """What counts the events of ``source``; of two clients or caches of one name the same."""
         shown = self._bounds.of(source)
         with self._lock:
-            if (recording := self._recordings.get(shown)) is None:
-                counting = Counting(shown, self._bounds.circuit)
-                recording = self._recordings[shown] = Recording(self.metrics, counting)
-        return recording
+            if (counting := self._counting.get(shown)) is None:
+                counting = self._counting[shown] = Counting(shown, self._bounds, self.metrics.bind)
+        return counting
 
 
 class Prometheus:
@@ -73,18 +50,27 @@ class Prometheus:
 
     Args:
         registry: where the metrics are registered; the one of ``prometheus_client`` if not given.
+        tracer: who follows calls, such as an ``OpenTelemetry()`` that is told too: calls and requests above 0.1 s point
+            at their spans, by exemplars. All objects for one registry have it then.
+
+    Raises:
+        ConfigurationError: ``tracer`` follows nothing.
     """
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY, *, tracer: Tracer | None = None) -> None:
         self.sources = sources_of(registry)
+        if tracer is not None:
+            mark = getattr(tracer, "mark", None)
+            need(callable(mark), "tracer", tracer, "one who follows calls, such as OpenTelemetry()")
+            self.sources.metrics.pointers.follow(tracer.mark)
 
     def of(self, source: Source) -> Callable[[Event], object]:
         """What counts the events of ``source``."""
-        return self.sources.of(source).record
+        return self.sources.of(source)
 
     def record(self, event: Event) -> None:
         """Count an event of nobody in particular."""
-        self.sources.of(Source()).record(event)
+        self.sources.of(Source())(event)
 
 
 _sources: WeakKeyDictionary[CollectorRegistry, Sources] = WeakKeyDictionary()

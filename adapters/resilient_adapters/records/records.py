@@ -43,6 +43,9 @@ class ForeignRecordError(CorruptEntryError):
     It is not ours to judge or to delete.
     """
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text, rejected="version")
+
 
 class _Start(msgspec.Struct, array_like=True, gc=False):
     stored_at: float
@@ -123,13 +126,13 @@ def decode(key: str, record: bytes, *, max_decoded: int = MAX_DECODED) -> tuple[
         CorruptEntryError: it is damaged, or belongs to another key.
     """
     if record[:3] != MAGIC[:3] or len(record) < _LEADING.size:
-        raise CorruptEntryError("the record is damaged", kind="corrupt")
+        raise CorruptEntryError("the record is damaged")
     if record[3] != MAGIC[3]:
-        raise ForeignRecordError(f"the record has version {record[3]}, not {MAGIC[3]}", kind="corrupt")
+        raise ForeignRecordError(f"the record has version {record[3]}, not {MAGIC[3]}")
     _, check, length = _LEADING.unpack_from(record)
     view, body_at = memoryview(record), _LEADING.size + length
     if zlib.crc32(view[_LEADING.size :], zlib.crc32(key.encode())) != check:
-        raise CorruptEntryError("the record is damaged", kind="corrupt")
+        raise CorruptEntryError("the record is damaged")
     try:
         head = _decode(view[_LEADING.size : body_at])
         entry = Entry(
@@ -142,7 +145,7 @@ def decode(key: str, record: bytes, *, max_decoded: int = MAX_DECODED) -> tuple[
             fence=head.fence,
         )
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise CorruptEntryError(f"the record is damaged: {error}", kind="corrupt") from error
+        raise CorruptEntryError(f"the record is damaged: {error}") from error
     return entry, (head.clock, head.ends)
 
 
@@ -152,9 +155,7 @@ def _body(body: bytes, head: _Head, max_decoded: int) -> bytes:
     if head.codec != _PLAIN:
         codec = codec_numbered(head.codec)
         if codec is None:
-            raise ForeignRecordError(
-                f"the record is compressed in a way {head.codec} that is not installed here", kind="corrupt"
-            )
+            raise ForeignRecordError(f"the record is compressed in a way {head.codec} that is not installed here")
         body = codec.expand(body, head.size)
     if len(body) != head.size:
         raise ValueError(f"{len(body)} bytes in place of {head.size}")

@@ -83,7 +83,7 @@ class Reading:
         found = yield from self.entries(there)
         for entry in found:
             if isinstance(entry, CorruptEntryError) and self._record is not None:
-                self._record(StoreFailed(store=NAME, operation="get", kind="corrupt"))
+                self._record(StoreFailed(store=NAME, operation="get", kind="corrupt", rejected=entry.rejected))
         entries = {key: _or_none(entry) for (key, _), entry in zip(there, found, strict=True)}
         return [entries.get(key) for key in keys]
 

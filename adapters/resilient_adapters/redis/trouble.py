@@ -53,5 +53,5 @@ def failure(error: BaseException) -> StoreError:
     # A server that does not know a command repeats what it was given, be it a password.
     said = str(error).partition(", with args beginning with")[0] or type(error).__name__
     if kind == "corrupt":
-        return CorruptEntryError(f"Redis keeps something else under that key: {said}", kind=kind)
+        return CorruptEntryError(f"Redis keeps something else under that key: {said}")
     return StoreUnavailableError(f"Redis failed: {said}", kind=kind)

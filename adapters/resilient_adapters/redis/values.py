@@ -61,9 +61,9 @@ def decode(key: str, value: bytes, *, max_decoded: int, version: int = VERSION) 
     """
     kind = value[:3]
     if len(value) < _HEAD.size or kind not in (_ENTRY, _COUNTER):
-        raise CorruptEntryError("the value is no entry", kind="corrupt")
+        raise CorruptEntryError("the value is no entry")
     if value[3] != version:
-        raise ForeignRecordError(f"the entry has version {value[3]}, not {version}", kind="corrupt")
+        raise ForeignRecordError(f"the entry has version {value[3]}, not {version}")
     at = _HEAD.size + _groups(value)
     if kind == _ENTRY:
         return records.decode(key, value[at:], max_decoded=max_decoded)
@@ -71,7 +71,7 @@ def decode(key: str, value: bytes, *, max_decoded: int, version: int = VERSION) 
     end = start + (value[at] if at < len(value) else 0)
     number = value[start:end]
     if not _NUMBER.fullmatch(number):
-        raise CorruptEntryError("the counter is damaged", kind="corrupt")
+        raise CorruptEntryError("the counter is damaged")
     entry, life = records.decode(key, value[end:], max_decoded=max_decoded)
     return replace(entry, body=number), life
 

@@ -115,8 +115,8 @@ class Commands:
         for *row, key in rows:
             try:
                 entries[key] = self.found(key, [row])
-            except CorruptEntryError:
-                self.disk.failed("get", "corrupt")
+            except CorruptEntryError as error:
+                self.disk.failed("get", "corrupt", error.rejected)
         return [entries.get(key) for key in keys]
 
     def used(self, rows: list[Any]) -> Usage:

@@ -9,7 +9,7 @@ import threading
 import weakref
 from pathlib import Path
 
-from resilient.errors import StoreTrouble
+from resilient.errors import Rejection, StoreTrouble
 from resilient.events import Event, StoreEvicted, StoreFailed
 from resilient.locks import fork_safe_lock
 from resilient.stores.parameters import Record
@@ -79,9 +79,9 @@ class Disk:
         with self._lock:
             self.refused += 1
 
-    def failed(self, operation: str, kind: StoreTrouble) -> None:
+    def failed(self, operation: str, kind: StoreTrouble, rejected: Rejection | None = None) -> None:
         """Tell those who listen of a failure that no caller gets to see."""
-        self._tell(StoreFailed(store=NAME, operation=operation, kind=kind))
+        self._tell(StoreFailed(store=NAME, operation=operation, kind=kind, rejected=rejected))
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Write what waits, end the threads, close the connections."""

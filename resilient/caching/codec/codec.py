@@ -125,7 +125,7 @@ class Codec:
             raise
         except Exception as error:
             # Strangers' bytes, classes that have changed and registered types can raise anything.
-            raise CorruptEntryError("an entry holds no value", kind="corrupt") from error
+            raise CorruptEntryError("an entry holds no value", rejected="value") from error
         return value
 
     def _body(self, value: object) -> tuple[str, bytes]:
@@ -154,7 +154,7 @@ class Codec:
                 raise ValueError("no counter")
             return number
         if self._signer is not None and not self._signer.accepts(entry.meta.get("mac"), *_signed(key, kind, body)):
-            raise CorruptEntryError("the signature of an entry is wrong", kind="corrupt")
+            raise CorruptEntryError("the signature of an entry is wrong", rejected="signature")
         if entry.meta.get("v") != _META[kind].get("v"):
             raise ValueError("another version")
         if kind == "bytes":

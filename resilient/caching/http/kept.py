@@ -163,7 +163,7 @@ def kept_in(entry: object, terms: Terms) -> Kept:
     try:
         kept = _read(entry, terms)
     except (AttributeError, TypeError, ValueError, LookupError) as error:
-        raise CorruptEntryError("an entry is no answer", kind="corrupt") from error
+        raise CorruptEntryError("an entry is no answer", rejected="value") from error
     # A store in memory gives back the same entry each time.
     object.__setattr__(entry, "decoded", kept)
     return kept

@@ -178,7 +178,7 @@ def _variants_in(entry: Entry, terms: Terms) -> Sequence[Variant]:
         rows: Any = entry.meta["variants"]
         found = tuple(_variant(*row) for row in rows)
     except (AttributeError, TypeError, ValueError, LookupError) as error:
-        raise CorruptEntryError("an entry is no list of answers", kind="corrupt") from error
+        raise CorruptEntryError("an entry is no list of answers", rejected="value") from error
     entry.ready(Listed(found))
     return found
 

@@ -304,7 +304,7 @@ class ResponseSlot:
         if self._asked.method != "GET":
             return
         call = self._call.behind()
-        guard = Guard(self.guard.store, self.runtime, call.record, None)
+        guard = Guard(self.guard.store, self.runtime, call.record, None, None, self.guard.tell)
         slot = ResponseSlot(self._terms, self._asked.behind(call), self._proceed, guard)
         slot._seen = self._seen
         slot._found = self._found
