@@ -15,6 +15,8 @@ MAX_ROUTES = 50
 """How many routes of a client have."""
 MAX_CIRCUITS = 100
 """How many circuits have, of all clients and caches."""
+BOUNDED = ("client", "route", "cache", "circuit", "store")
+"""The labels whose values are bounded."""
 
 
 class Bounded:

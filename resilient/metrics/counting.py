@@ -236,11 +236,15 @@ class Counting:
         yield of.BACKGROUND_FAILURES, ("refresh",)
         for why in ("refused", "ended"):
             yield of.BACKGROUND_DROPPED, (why,)
+        for reason in ("damaged", "version", "signature", "value"):
+            yield of.REJECTED_ENTRIES, (reason,)
         if self._source.kind == "client":
             yield of.RETRY_DELAY, ()
             for reason in ("circuit", "rate"):
                 yield of.REJECTED, (reason,)
             return
+        for reason in ("expired", "stolen", "store"):
+            yield of.LOCK_LOST, (reason,)
         yield of.ENTRY_AGE, ()
         yield of.LOCK_TIMEOUTS, ()
         for result in RESULTS:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from resilient.metrics.bounds import BOUNDED
 from resilient.metrics.counting import Add
 from resilient.metrics.definitions import BUILD_INFO, METRICS, OVERFLOW, Metric
 from resilient_adapters.prometheus.pointers import Pointers
@@ -29,6 +30,8 @@ class Metrics:
         self._exported = {metric: _exported(metric, registry) for metric in METRICS}
         self.pointers = Pointers()
         self.bind(BUILD_INFO, (version("resilient-client"),))(1)
+        for label in BOUNDED:
+            self.bind(OVERFLOW, (label,))  # at 0, so that the first one is an increase
 
     def bind(self, metric: Metric, labels: tuple[str, ...]) -> Add:
         """Export the one with these labels from now on; what lets it grow, sets it, or counts a value more."""
