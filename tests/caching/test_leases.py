@@ -10,12 +10,14 @@ import threading
 import types
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from resilient.caching.leases import LAST_WAIT, LEASE, Lease, Lock, take, take_turns
 from resilient.errors import LeaseLostError, StoreUnavailableError
+from resilient.events import LockLost, LockReleased, LockTaken, LockWaited
 from resilient.runtime.background import BackgroundThread
 from resilient.runtime.clock import SystemClock
 from resilient.runtime.drive import drive
@@ -73,15 +75,16 @@ class World(Simulation):
         super().__init__(colour)
         self.store = Remote(self.runtime)
         self.made = {}
+        self.told = []
 
     def take(self, name="name"):
-        return take(self.store, self.runtime, name)
+        return take(self.store, self.runtime, name, tell=self.told.append)
 
     def turns(self, look=None, timeout=None):
-        return take_turns(self.store, self.runtime, "name", look or self.look, timeout)
+        return take_turns(self.store, self.runtime, "name", look or self.look, timeout, tell=self.told.append)
 
     def lock(self, timeout=None):
-        return Lock(self.store, self.runtime, "name", timeout=timeout)
+        return Lock(self.store, self.runtime, "name", timeout=timeout, tell=self.told.append)
 
     async def look(self):
         return self.made.get("name")
@@ -190,6 +193,70 @@ def test_a_store_that_hangs_loses_only_its_own_leases(world):
             return lease.lost
 
     assert world.run([*(partial(loses, number) for number in range(100)), keeps]) == [True] * 100 + [False]
+
+
+# --- what is told of it ---
+
+
+def test_it_is_told_how_long_a_lock_was_waited_for_and_held(world):
+    """One takes it at once and gives it back, one waits for it, one waits in vain, one finds what was made."""
+
+    async def holds():
+        async with world.lock():
+            await world.sleep(10.0)
+            world.made["name"] = "value"
+
+    async def waits():
+        await world.sleep(1.0)
+        with pytest.raises(TimeoutError):
+            await world.turns(timeout=2.0)
+        assert await world.turns() == "value"
+
+    world.run([holds, waits])
+    taken, first, in_vain, released, found = world.told
+    assert (taken, first, released) == (
+        LockTaken(),
+        LockWaited(seconds=0.0, result="taken"),
+        LockReleased(seconds=pytest.approx(10.0)),
+    )
+    assert (in_vain.result, in_vain.seconds) == ("timeout", pytest.approx(2.0))
+    assert (found.result, found.seconds) == ("found", pytest.approx(7.0, abs=SOON))
+
+
+@pytest.mark.parametrize("how", ["stolen", "store", "expired"])
+def test_a_lock_that_is_lost_is_told_once_and_why(world, how):
+    """As soon as it is known: by the store's word, by its silence, or since nobody had the time to renew it."""
+
+    async def caller():
+        lease = await world.take()
+        if how == "stolen":
+            world.store.store = MemoryStore(clock=world.clock)
+        if how == "store":
+            world.store.down = True
+        if how == "expired":
+            lease._ends = world.clock.now()  # as if the program had stood still
+        await world.sleep(2 * LEASE)
+        told = list(world.told)
+        with suppress(StoreUnavailableError):
+            await lease.release()
+        return told
+
+    [[taken, lost]] = world.run([caller])
+    assert (taken, type(lost), lost.reason) == (LockTaken(), LockLost, how)
+    assert 0 < lost.seconds <= LEASE
+    assert world.told == [taken, lost]
+
+
+def test_a_lock_that_was_lost_is_told_at_its_end_at_the_latest(world):
+    """Nobody has renewed it yet when the store says so."""
+
+    async def caller():
+        lease = await world.take()
+        world.store.store = MemoryStore(clock=world.clock)
+        return await lease.release()
+
+    assert world.run([caller]) == [False]
+    assert world.told == [LockTaken(), LockLost(seconds=0.0, reason="stolen")]
 
 
 def test_a_lease_survives_a_store_that_is_down_for_a_while(world):
