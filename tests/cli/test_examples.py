@@ -34,6 +34,16 @@ SAYS = {
         "Loaded 1 time",
         "After no-cache: loaded 2 times",
     ],
+    "fastapi_watched.py": [
+        "The answer: {'currency': 'EUR', 'rate': 1.08}\n" * 2,
+        'resilient_calls_total{client="rates",method="GET",outcome="ok",route="/rates/{currency}"} 2.0',
+        'resilient_calls_saved_total{by="retry",client="rates",route="/rates/{currency}"} 1.0',
+        'resilient_retries_total{client="rates",reason="5xx",route="/rates/{currency}"} 1.0',
+        "INTERNAL: resilient GET /rates/{currency}\n"
+        "CLIENT: GET /rates/{currency} 503\n"
+        "CLIENT: GET /rates/{currency} 200\n"
+        "INTERNAL: resilient GET /rates/{currency}\n",
+    ],
     "cache_first_steps.py": [
         "the database once: 1 question",
         "Forgotten, and asked for again: 2 questions",

@@ -55,6 +55,12 @@ def test_it_says_that_it_is_typed(names):
     assert {"resilient/py.typed", "resilient_adapters/py.typed"} <= set(names)
 
 
+def test_it_holds_the_dashboard_and_the_rules(names):
+    """They are no modules, and found beside those that export the metrics."""
+    shipped = "resilient_adapters/prometheus/shipped"
+    assert {f"{shipped}/{name}" for name in ("dashboard.json", "rules.yml", "rules_test.yml")} <= set(names)
+
+
 def test_it_holds_every_module_of_the_tree(names):
     """And no compiled or left-over file."""
     here = {
@@ -64,7 +70,7 @@ def test_it_holds_every_module_of_the_tree(names):
     }
     assert {name for name in names if name.endswith(".py")} == here
     others = {Path(name).suffix for name in names if ".dist-info/" not in name} - {".py", ".typed"}
-    assert others <= {".json", ".toml", ".html", ".css", ".js", ".lua", ".sql"}
+    assert others <= {".json", ".yml", ".toml", ".html", ".css", ".js", ".lua", ".sql"}
 
 
 def test_its_entry_points_lead_somewhere(wheel, names):
