@@ -41,13 +41,17 @@ class Journey:
         started: when the call began, on the monotonic clock.
         deadline: when it has to be over, on the same clock; infinite if it does not.
         ended: when the caller got its answer, None until then.
+        store: the name of the store where answers are kept, empty if none was asked.
+        key_hash: eight digits of the digest under which the answer is kept, empty if none was asked.
         timeline: every event with the instant at which it happened.
     """
 
-    __slots__ = ("deadline", "ended", "route", "started", "timeline")
+    __slots__ = ("deadline", "ended", "key_hash", "route", "started", "store", "timeline")
 
     def __init__(self, started: float) -> None:
         self.route = ""
+        self.store = ""
+        self.key_hash = ""
         self.started = started
         self.deadline = INFINITE
         self.ended: float | None = None

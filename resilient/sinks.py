@@ -36,13 +36,14 @@ class Sinks:
 
     Attributes:
         failures: how many times a sink has raised.
+        source: as given.
         tracer: the sink that follows calls, None if none does.
     """
 
-    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_source", "_writes", "failures", "tracer")
+    __slots__ = ("_by_route", "_complained", "_records", "_sinks", "_writes", "failures", "source", "tracer")
 
     def __init__(self, sinks: Sequence[Sink] = (), source: Source = NOBODY) -> None:
-        self._source = source
+        self.source = source
         self._sinks: list[Sink] = []
         self._records: list[Record] = []
         self._by_route: dict[str, Callable[[Event], None]] = {}
@@ -60,7 +61,7 @@ class Sinks:
         """
         need(isinstance(sinks, Sequence), "telemetry", sinks, "a list of objects with record(event), or callables")
         for sink in sinks:
-            if any(sink is each for each in self._sinks) or (record := _record_of(sink, self._source)) in self._records:
+            if any(sink is each for each in self._sinks) or (record := _record_of(sink, self.source)) in self._records:
                 continue
             if callable(getattr(sink, "begin", None)):
                 need(self.tracer is None, "telemetry", sinks, "a list in which one at most follows calls")
@@ -81,14 +82,14 @@ class Sinks:
 
     def __call__(self, event: Event) -> None:
         """Tell everybody of an event that belongs to no route."""
-        self._tell(self._source, self._records, event)
+        self._tell(self.source, self._records, event)
 
     def of(self, route: str) -> Callable[[Event], None]:
         """What tells everybody of the events of one route."""
         tell = self._by_route.get(route)
         if tell is not None:
             return tell
-        source = replace(self._source, route=route)
+        source = replace(self.source, route=route)
         tell = partial(self._tell, source, [_record_of(sink, source) for sink in self._sinks])
         if len(self._by_route) < MAX_ROUTES:
             self._by_route[route] = tell

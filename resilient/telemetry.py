@@ -1,4 +1,4 @@
-"""Whose events there are, who wants to hear of them, and who follows calls while they are under way."""
+"""Whose events there are, who wants to hear of them, and who follows what is under way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, Protocol, Self, TypeAlias
 
 from msgspec import Struct
 
-from resilient.events import Event
+from resilient.events import CacheLookup, Event
 from resilient.journey import Journey
 from resilient.messages import URL, Request, Response
 from resilient.outcome import Failure, Outcome
@@ -68,8 +68,11 @@ class AttemptTrace(Protocol):
         ...
 
 
-class CallTrace(Protocol):
-    """One call, as it is followed; inside of its ``with`` block it is what everything belongs to."""
+class Trace(Protocol):
+    """Work under way, as it is followed; inside of its ``with`` block it is what everything belongs to.
+
+    It begins when that is entered first.
+    """
 
     def __enter__(self) -> Self: ...
 
@@ -82,6 +85,14 @@ class CallTrace(Protocol):
         """What others may point at; empty if nobody could follow it."""
         ...
 
+    def points(self, why: Literal["collapsed_into", "filled_by"], mark: bytes) -> None:
+        """What it gives is what another one has made, which is that of ``mark``."""
+        ...
+
+
+class CallTrace(Trace, Protocol):
+    """One call of a client."""
+
     def attempt(self, request: Request, number: int) -> AttemptTrace:
         """A request that is about to be sent.
 
@@ -92,11 +103,7 @@ class CallTrace(Protocol):
         ...
 
     def behind(self) -> CallTrace:
-        """Another call, in the background, that this one has caused."""
-        ...
-
-    def points(self, why: Literal["collapsed_into", "filled_by"], mark: bytes) -> None:
-        """Its answer is another call's, which is that of ``mark``."""
+        """Another call, in the background, that this one causes."""
         ...
 
     def ended(self, journey: Journey, outcome: Outcome, status: int | None, error: BaseException | None) -> None:
@@ -111,17 +118,45 @@ class CallTrace(Protocol):
         ...
 
 
+class FunctionTrace(Trace, Protocol):
+    """One call of a function whose results are kept."""
+
+    def behind(self) -> FunctionTrace:
+        """Another call of it, in the background, that this one causes."""
+        ...
+
+    def ended(self, lookup: CacheLookup | None, outcome: Outcome, error: BaseException | None) -> None:
+        """It is over.
+
+        Args:
+            lookup: what the cache said, None if it was not asked.
+            outcome: how the caller sees it.
+            error: what was raised, None with a result.
+        """
+        ...
+
+
 class Tracer(Protocol):
     """Somebody who follows calls; what is given as telemetry and has a method ``begin`` is one."""
 
     def begin(self, source: Source, method: str, url: URL, named: str | None) -> CallTrace | None:
-        """A call begins; None if it is not followed.
+        """A call of a client; None if it is not followed.
 
         Args:
             source: whose call it is.
             method: of its request.
             url: of its request.
             named: the route that its options name.
+        """
+        ...
+
+    def begin_function(self, source: Source, function: str, store: str) -> FunctionTrace | None:
+        """A call of a function whose results are kept; None if it is not followed.
+
+        Args:
+            source: whose cache it is.
+            function: the function's module and qualified name.
+            store: the name of the store where they are kept.
         """
         ...
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing, closing
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from resilient.caching.arguments import is_async
 from resilient.caching.codec import ABSENT, ready_value
+from resilient.caching.following import followed
 from resilient.caching.functions import FunctionSlot
 from resilient.caching.plans import Asked, Plan
 from resilient.caching.raised import Raised
@@ -121,17 +123,17 @@ def _generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
 def _replaying_async(function: Callable[..., Any], plan: Plan, replay: Replay) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         slot = FunctionSlot(plan, plan.core.tasks, plan.key(args, kwargs), Asked(args, kwargs), _passing_by)
-        recording = Recording(slot, replay)
-        kept = await recording.kept()
-        if kept is not None:
-            for item in kept:
-                yield item
-            return
-        async with aclosing(function(*args, **kwargs)) as source:
-            async for item in source:
-                recording.note(item)
-                yield item
-        await recording.keep()
+        with Recording(slot, replay) as recording:
+            kept = await recording.kept()
+            if kept is not None:
+                for item in kept:
+                    yield item
+                return
+            async with aclosing(recording.async_steps(function(*args, **kwargs))) as source:
+                async for item in source:
+                    recording.note(item)
+                    yield item
+            await recording.keep()
 
     return call
 
@@ -139,16 +141,16 @@ def _replaying_async(function: Callable[..., Any], plan: Plan, replay: Replay) -
 def _replaying(function: Callable[..., Any], plan: Plan, replay: Replay) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         slot = FunctionSlot(plan, plan.core.threads, plan.key(args, kwargs), Asked(args, kwargs), _passing_by)
-        recording = Recording(slot, replay)
-        kept = drive(recording.kept())
-        if kept is not None:
-            yield from kept
-            return
-        with closing(function(*args, **kwargs)) as source:
-            for item in source:
-                recording.note(item)
-                yield item
-        drive(recording.keep())
+        with Recording(slot, replay) as recording:
+            kept = drive(recording.kept())
+            if kept is not None:
+                yield from kept
+                return
+            with closing(recording.steps(function(*args, **kwargs))) as source:
+                for item in source:
+                    recording.note(item)
+                    yield item
+            drive(recording.keep())
 
     return call
 
@@ -158,8 +160,16 @@ async def _passing_by() -> object:
     return ()
 
 
-async def _answered(plan: Plan, runtime: Runtime, key: str, asked: Asked, fill: Callable[[], Any]) -> object:
+def _answered(
+    plan: Plan, runtime: Runtime, key: str, asked: Asked, fill: Callable[[], Any]
+) -> Coroutine[Any, Any, object]:
     slot = FunctionSlot(plan, runtime, key, asked, fill)
+    if slot.trace is None:
+        return _answer(plan, slot)
+    return followed(slot.trace, partial(_answer, plan, slot), slot.over)
+
+
+async def _answer(plan: Plan, slot: FunctionSlot) -> object:
     try:
         return await plan.strategy(slot)
     finally:

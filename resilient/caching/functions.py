@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from resilient.caching.control import Command
 from resilient.caching.detecting import DetectedCall
+from resilient.caching.following import followed, marked, marked_to_keep, points_at_maker, tell_the_end
 from resilient.caching.guard import Guard
 from resilient.caching.names import COUNT, named
 from resilient.caching.plans import Asked, Plan
@@ -23,6 +24,7 @@ from resilient.entry import Entry
 from resilient.errors import CorruptEntryError, LockedError, StoreError
 from resilient.events import BackgroundFailed, CacheLookup, CacheRefreshed, CacheResult, CacheStored
 from resilient.ports import Runtime
+from resilient.telemetry import FunctionTrace
 
 logger = logging.getLogger("resilient.cache")
 
@@ -42,21 +44,31 @@ class FunctionSlot:
         asked: the call.
         fill: calls the function.
         patient: whether nobody waits, so that the store may take as long as it does.
+        cause: follows the call for which this one is made in the background.
 
     Attributes:
         fence: of the lease under which the value is made, 0 without one.
         guard: the store.
         name: the name that the key has there.
         runtime: the colour of the function.
+        trace: follows the call, None if nobody does.
     """
 
     __slots__ = (
-        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_plan", "_puts", "_seen", "_since",
-        "_tags", "_told", "_values", "fence", "guard", "name", "runtime",
+        "_asked", "_at_hand", "_background", "_blind", "_core", "_fill", "_key", "_lookup", "_plan", "_puts", "_seen",
+        "_since", "_tags", "_values", "fence", "guard", "name", "runtime", "trace",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, runtime: Runtime, key: str, asked: Asked, fill: Fill, *, patient: bool = False
+        self,
+        plan: Plan,
+        runtime: Runtime,
+        key: str,
+        asked: Asked,
+        fill: Fill,
+        *,
+        patient: bool = False,
+        cause: FunctionTrace | None = None,
     ) -> None:
         core = self._core = plan.core
         self._plan = plan
@@ -71,7 +83,7 @@ class FunctionSlot:
         self._at_hand: tuple[Entry, object] | None = None
         """An entry and its value, which nobody has got yet."""
         self._tags: tuple[str, ...] | None = None
-        self._told = False
+        self._lookup: CacheLookup | None = None
         self._background = patient
         mount = core.mounts.of(key)
         # Nobody waits for what this process remembers.
@@ -83,6 +95,17 @@ class FunctionSlot:
         self.name = plan.name(key)
         self.runtime = runtime
         self.fence = 0
+        tracer = core.sinks.tracer
+        if cause is not None:
+            self.trace: FunctionTrace | None = cause.behind()
+        else:
+            named = through.name
+            self.trace = None if tracer is None else tracer.begin_function(core.sinks.source, plan.function, named)
+
+    def over(self, value: object, error: BaseException | None) -> None:
+        """Tell who follows the call that it came to ``value``, or to ``error``."""
+        if self.trace is not None:
+            tell_the_end(self.trace, self._lookup, value, error)
 
     async def fill(self) -> object:
         """Call the function, unless the tags of the call are refused."""
@@ -129,6 +152,7 @@ class FunctionSlot:
         value = at_hand[1] if at_hand is not None and at_hand[0] is entry else self._value_of(entry)
         wall = self._core.clock.wall()
         self._tell(result, entry.age(wall), entry.fresh_until - wall)
+        points_at_maker(self.trace, entry, result)
         return value
 
     async def put(self, value: object, *, fresh_for: Span, keep_for: Span) -> Entry | None:
@@ -153,7 +177,7 @@ class FunctionSlot:
             fence=self.fence,
         )
         try:
-            entry = self._encoded(value, like)
+            entry = marked_to_keep(self._encoded(value, like), self.trace)
         except StoreError as error:
             logger.warning("a result of %s cannot be kept: %s", plan.function, error)
             self.not_kept("unencodable")
@@ -203,7 +227,8 @@ class FunctionSlot:
                 return self.serve(entry, "hit"), entry
             fill = partial(making.fill, self)
             value, entry = await (self._in_turn(fill) if everywhere else fill())
-            return value, entry or self._aside(value)
+            entry = entry or self._aside(value)
+            return value, None if entry is None else marked(entry, self.trace)
 
         self.begin()
         # Who comes after an invalidation does not join what began before it.
@@ -247,9 +272,15 @@ class FunctionSlot:
             return
         # It belongs to no transaction, and nothing is switched off for it.
         with self._core.scopes.within(NOWHERE):
-            slot = FunctionSlot(self._plan, self.runtime, self._key, self._asked, self._fill, patient=True)
+            slot = FunctionSlot(
+                self._plan, self.runtime, self._key, self._asked, self._fill, patient=True, cause=self.trace
+            )
             slot._seen = self._seen
-            make_behind(slot, partial(making.fill, slot), self._core.pauses, self._refreshed)
+            made = partial(followed, slot.trace, partial(making.fill, slot), slot._made_behind)
+            make_behind(slot, made, self._core.pauses, self._refreshed)
+
+    def _made_behind(self, made: tuple[object, Entry | None] | None, error: BaseException | None) -> None:
+        self.over(None if made is None else made[0], error)
 
     def _refreshed(self, seconds: float, error: Exception | None) -> None:
         """Tell what became of work in the background."""
@@ -280,7 +311,7 @@ class FunctionSlot:
 
     def tell_if_missed(self) -> None:
         """Tell of a miss, unless something was served."""
-        if not self._told:
+        if self._lookup is None:
             self._tell("bypass" if self._blind else "miss")
 
     def copy_of(self, value: object) -> tuple[object, int]:
@@ -331,10 +362,11 @@ class FunctionSlot:
         return span if isinstance(span, float | int) else span.seconds(*self._asked, result)
 
     def _tell(self, result: CacheResult, age: float | None = None, ttl: float | None = None) -> None:
-        self._told = True
         plan = self._plan
         strategy = plan.strategy.name
-        self._core.record(CacheLookup(result=result, strategy=strategy, function=plan.function, age=age, ttl=ttl))
+        lookup = CacheLookup(result=result, strategy=strategy, function=plan.function, age=age, ttl=ttl)
+        self._lookup = lookup
+        self._core.record(lookup)
         detected = self._core.scopes.here().detected
         if detected is not None:
             detected.note(DetectedCall(key=self._key, strategy=strategy, outcome=result, age=age))

@@ -195,6 +195,8 @@ class ResponseCache:
             return await self._past(call, proceed, "bypass", "store")
         terms = self.terms
         asked = Asked(call, terms, self.credentials, secret)
+        journey = call.journey
+        journey.store, journey.key_hash = call.store.name, asked.resource[:8]
         if asked.bypasses == "method":
             return await self._written(asked, proceed, guard)
         if call.options.cache is False or asked.bypasses is not None:

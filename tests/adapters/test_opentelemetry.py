@@ -8,8 +8,6 @@ import httpx
 import pytest
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -29,55 +27,7 @@ from resilient import (
 from resilient.testing import FakeClock, LocalServer, Origin
 from resilient_adapters.opentelemetry import OpenTelemetry
 
-
-class Spans:
-    """What was exported, and a provider that exports there."""
-
-    def __init__(self, **options):
-        self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(**options)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.reader = InMemoryMetricReader()
-        self.meters = MeterProvider([self.reader])
-
-    def sink(self, **options):
-        return OpenTelemetry(tracer_provider=self.provider, meter_provider=self.meters, **options)
-
-    @property
-    def spans(self):
-        return sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time)
-
-    def tree(self):
-        """Names by depth, siblings in the order in which they began."""
-        spans = self.spans
-        ids = {span.context.span_id for span in spans}
-
-        def below(parent):
-            return [
-                [span.name, *below(span.context.span_id)]
-                for span in spans
-                if (span.parent.span_id if span.parent and span.parent.span_id in ids else None) == parent
-            ]
-
-        return below(None)
-
-    def named(self, name):
-        return [span for span in self.spans if span.name == name]
-
-    def metrics(self):
-        """The points of each metric, by name."""
-        data = self.reader.get_metrics_data()
-        found = {}
-        for resource in data.resource_metrics if data else ():
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    found[metric.name] = list(metric.data.data_points)
-        return found
-
-
-@pytest.fixture
-def spans():
-    return Spans()
+from .spans import Spans
 
 
 # --- trees ---
@@ -304,6 +254,29 @@ def test_a_streamed_answer_ends_its_request_at_the_headers(world, origin, spans)
     world.do(script)
     assert spans.tree() == [["resilient GET", ["GET"]]]
     assert spans.named("GET")[0].status.status_code is StatusCode.UNSET
+
+
+def test_a_refresh_in_the_background_is_a_trace_of_its_own(world, origin, spans):
+    """It points at the call that found the answer old."""
+    policy = Policy(cache=ResponseCache.soft(ttl=60, soft_ttl=10))
+    caller = world.client(origin, policy, telemetry=[spans.sink()])
+
+    async def script():
+        await caller.ask()
+        await world.sleep(20)
+        await caller.ask()
+        await world.sleep(1)
+
+    world.do(script)
+    assert spans.tree() == [["resilient GET", ["GET"]], ["resilient GET"], ["resilient refresh GET", ["GET"]]]
+    stale, refresh = spans.named("resilient GET")[1], spans.named("resilient refresh GET")[0]
+    assert stale.attributes["resilient.cache.status"] == "stale"
+    assert refresh.parent is None
+    assert refresh.context.trace_id != stale.context.trace_id
+    (link,) = refresh.links
+    assert (link.context.span_id, dict(link.attributes)) == (
+        stale.context.span_id, {"resilient.link": "triggered_by"}
+    )  # fmt: skip
 
 
 # --- names ---

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Literal, Self
+from functools import partial
 
 from opentelemetry import context as contexts
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind, set_span_in_context
 
 from resilient.call import INFINITE
-from resilient.events import CacheLookup, Paused, RetryExhausted
+from resilient.events import Paused, RetryExhausted
 from resilient.journey import Journey
 from resilient.messages import URL, Request, origin_of
 from resilient.outcome import Outcome
 from resilient.telemetry import Source
 from resilient_adapters.opentelemetry.attempts import AttemptSpan
-from resilient_adapters.opentelemetry.conventions import Attributes, error_type, request_of, server_of, span_name
+from resilient_adapters.opentelemetry.conventions import (
+    Attributes,
+    cached,
+    error_type,
+    request_of,
+    server_of,
+    span_name,
+)
 from resilient_adapters.opentelemetry.harmless import harmless
 from resilient_adapters.opentelemetry.settings import Settings
-from resilient_adapters.opentelemetry.spans import begun, described, ended, is_followed, link_to, mark_of
+from resilient_adapters.opentelemetry.spans import begun, is_followed
+from resilient_adapters.opentelemetry.works import WorkSpan
 
 
-class CallSpan:
+class CallSpan(WorkSpan):
     """The span of one call; the spans of its requests are below it, wherever they are sent from.
 
     Args:
@@ -31,53 +37,30 @@ class CallSpan:
         method: of its request.
         url: of its request.
         template: the route that its options name.
-        cause: the span that has caused it, for a call in the background.
+        cause: the mark of the call that has caused it, for a call in the background.
     """
 
-    __slots__ = (
-        "_cause", "_last", "_method", "_sent", "_settings", "_source", "_span", "_template", "_token", "_url"
-    )  # fmt: skip
+    __slots__ = ("_last", "_method", "_sent", "_source", "_template", "_url")
 
     def __init__(
-        self, settings: Settings, source: Source, method: str, url: URL, template: str | None, cause: Link | None = None
+        self,
+        settings: Settings,
+        source: Source,
+        method: str,
+        url: URL,
+        template: str | None,
+        cause: bytes | None = None,
     ) -> None:
-        self._settings = settings
+        attributes: Attributes = {"resilient.client.name": source.name, "resilient.route": source.route}
+        if template:
+            attributes["url.template"] = template
+        super().__init__(settings, span_name(method, template), attributes | server_of(url), cause)
         self._source = source
         self._method = method
         self._url = url
         self._template = template
-        self._cause = cause
         self._sent = 0
         self._last: AttemptSpan | None = None
-        word = "resilient" if cause is None else "resilient refresh"
-        attributes: Attributes = {"resilient.client.name": source.name, "resilient.route": source.route}
-        if template:
-            attributes["url.template"] = template
-        self._span = begun(
-            settings.tracer,
-            f"{word} {span_name(method, template)}",
-            SpanKind.INTERNAL,
-            contexts.get_current() if cause is None else Context(),
-            attributes | server_of(url),
-            () if cause is None else (cause,),
-        )
-        self._token: object = None
-
-    def __enter__(self) -> Self:
-        if is_followed(self._span):
-            self._token = contexts.attach(set_span_in_context(self._span))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._token is not None:
-            contexts.detach(self._token)  # type: ignore[arg-type] # what attach gave
-
-    @property
-    def mark(self) -> bytes:
-        """What others may point at."""
-        return mark_of(self._span)
 
     def attempt(self, request: Request, number: int) -> AttemptSpan:
         """The span of a request that is about to be sent, below this one."""
@@ -89,7 +72,7 @@ class CallSpan:
             attributes["resilient.attempt.kind"] = self._why_again(request, number)
         self._sent += 1
         around = contexts.get_current()
-        if is_followed(self._span):
+        if self._span is not None and is_followed(self._span):
             around = set_span_in_context(self._span, around)
         span = begun(
             self._settings.tracer, span_name(request.method, self._template), SpanKind.CLIENT, around, attributes
@@ -99,27 +82,17 @@ class CallSpan:
 
     def behind(self) -> CallSpan:
         """The span of a call in the background: the root of a trace of its own, which points at this one."""
-        cause = link_to(self.mark, "triggered_by") or Link(self._span.get_span_context())
-        return CallSpan(self._settings, self._source, self._method, self._url, self._template, cause)
-
-    @harmless(None)
-    def points(self, why: Literal["collapsed_into", "filled_by"], mark: bytes) -> None:
-        """Its answer is that of the call of ``mark``."""
-        link = link_to(mark, why)
-        if link is not None and self._span.is_recording():
-            self._span.add_link(link.context, link.attributes)
+        return CallSpan(self._settings, self._source, self._method, self._url, self._template, self.mark)
 
     @harmless(None)
     def ended(self, journey: Journey, outcome: Outcome, status: int | None, error: BaseException | None) -> None:
         """Say what happened, and end it."""
-        if self._span.is_recording():
-            described(self._span, self._told(journey, outcome))
         wrong: str | None = None
         if error is not None and outcome is not Outcome.CANCELLED:
             wrong = error_type(error)
         elif outcome is Outcome.ERROR and not self._settings.is_ok(self._source.route, status or 0):
             wrong = str(status)
-        ended(self._span, wrong)
+        self._over(partial(self._told, journey, outcome), wrong)
 
     def _why_again(self, request: Request, number: int) -> str:
         if number > 1:
@@ -135,7 +108,7 @@ class CallSpan:
             "resilient.attempts": len(journey.attempts),
             "resilient.circuit.name": origin_of(self._url),
             "resilient.circuit.state": journey.circuit,
-            **_cache(journey.cache),
+            **self._said_by_cache(journey),
         }
         if asleep := sum(event.delay for event in journey.waits) + sum(each.seconds for each in journey.events(Paused)):
             told["resilient.retry.delay"] = asleep
@@ -145,13 +118,13 @@ class CallSpan:
             told["resilient.deadline.remaining"] = round(journey.deadline - journey.ended, 6)
         return told
 
-
-def _cache(lookup: CacheLookup | None) -> Attributes:
-    if lookup is None:
-        return {"resilient.cache.status": "off"}
-    said: Attributes = {"resilient.cache.status": lookup.result}
-    if lookup.age is not None:
-        said["resilient.cache.age"] = lookup.age
-    if lookup.ttl is not None:
-        said["resilient.cache.ttl"] = lookup.ttl
-    return said
+    def _said_by_cache(self, journey: Journey) -> Attributes:
+        if self._cause is not None:
+            # It does not ask the cache, it fills it.
+            return {}
+        said = cached(journey.cache)
+        if journey.store:
+            said["resilient.cache.store"] = journey.store
+        if self._settings.key_hash and journey.key_hash:
+            said["resilient.cache.key_hash"] = journey.key_hash
+        return said

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import TypeAlias
 
+from resilient.events import CacheLookup
 from resilient.messages import URL, Request, Response
 from resilient.redaction import shown_url
 
@@ -69,6 +70,18 @@ def peer_of(response: Response) -> Attributes:
             return {"network.peer.address": host, "network.peer.port": port}
         case _:
             return {}
+
+
+def cached(lookup: CacheLookup | None) -> Attributes:
+    """What a cache said."""
+    if lookup is None:
+        return {"resilient.cache.status": "off"}
+    said: Attributes = {"resilient.cache.status": lookup.result}
+    if lookup.age is not None:
+        said["resilient.cache.age"] = lookup.age
+    if lookup.ttl is not None:
+        said["resilient.cache.ttl"] = lookup.ttl
+    return said
 
 
 def error_type(error: BaseException) -> str:

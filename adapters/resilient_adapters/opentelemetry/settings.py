@@ -21,6 +21,8 @@ class Settings:
         propagation: what goes with requests.
         safe_params: the names of query values that may be seen.
         ok_statuses: answers of 400 and above that are no errors, by route.
+        filled_by: whether what is served from a cache points at what has filled it.
+        key_hash: whether the digest of an answer's key may be seen.
     """
 
     tracer: Tracer
@@ -28,6 +30,8 @@ class Settings:
     propagation: Propagation
     safe_params: Collection[str]
     ok_statuses: Mapping[str, Collection[int]]
+    filled_by: bool
+    key_hash: bool
 
     def is_ok(self, route: str, status: int) -> bool:
         """Whether an answer of that route with ``status`` is what was hoped for."""

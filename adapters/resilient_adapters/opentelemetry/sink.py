@@ -14,6 +14,7 @@ from resilient.messages import URL
 from resilient.metrics.definitions import ATTEMPT
 from resilient.telemetry import Source
 from resilient_adapters.opentelemetry.calls import CallSpan
+from resilient_adapters.opentelemetry.functions import FunctionSpan
 from resilient_adapters.opentelemetry.harmless import harmless
 from resilient_adapters.opentelemetry.instruments import Instruments, Recording
 from resilient_adapters.opentelemetry.propagation import Propagation
@@ -38,6 +39,8 @@ class OpenTelemetry:
         baggage_to: patterns of hosts that get the baggage too; none if not given.
         safe_params: names of query values that may be seen in addresses; all others are hidden.
         ok_statuses: by route, answers of 400 and above that are no errors, such as ``{"items": {404}}``.
+        filled_by: whether what is served from a cache points at the call that filled it.
+        key_hash: whether spans show eight digits of the digest under which an answer is kept.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -53,11 +56,14 @@ class OpenTelemetry:
         baggage_to: Collection[str] = (),
         safe_params: Collection[str] = (),
         ok_statuses: Mapping[str, Collection[int]] | None = None,
+        filled_by: bool = True,
+        key_hash: bool = False,
     ) -> None:
         for name, given in {"propagate_to": propagate_to, "baggage_to": baggage_to, "safe_params": safe_params}.items():
             right = "a list of texts"
             need(given is None or (not isinstance(given, str) and are_all(str, given)), name, given, right)
-        need(isinstance(http_metrics, bool), "http_metrics", http_metrics, "True or False")
+        for name, switch in {"http_metrics": http_metrics, "filled_by": filled_by, "key_hash": key_hash}.items():
+            need(isinstance(switch, bool), name, switch, "True or False")
         need(
             ok_statuses is None
             or (isinstance(ok_statuses, Mapping) and all(are_all(int, each) for each in ok_statuses.values())),
@@ -78,6 +84,8 @@ class OpenTelemetry:
             propagation=Propagation(propagate_to, baggage_to),
             safe_params=frozenset(safe_params),
             ok_statuses={route: frozenset(statuses) for route, statuses in (ok_statuses or {}).items()},
+            filled_by=filled_by,
+            key_hash=key_hash,
         )
         self._instruments = Instruments(meter)
 
@@ -85,6 +93,11 @@ class OpenTelemetry:
     def begin(self, source: Source, method: str, url: URL, named: str | None) -> CallSpan | None:
         """The span of a call that begins now."""
         return CallSpan(self._settings, source, method, url, named)
+
+    @harmless(None)
+    def begin_function(self, source: Source, function: str, store: str) -> FunctionSpan | None:
+        """The span of a call of a function whose results are kept."""
+        return FunctionSpan(self._settings, source, function, store)
 
     def mark(self) -> bytes:
         """What one would point at from here."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from resilient.caching.following import marked
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import Asked
 from resilient.caching.http.forgetting import Began
@@ -164,7 +165,7 @@ class Question:
 
     async def _keep(self, made: Draft, extensions: Mapping[str, Any], content: bytes) -> Entry | None:
         kept = finished(made, extensions, self._asked, self._terms, content)
-        entry = kept.entry(made.tags, self._setting.fence)
+        entry = marked(kept.entry(made.tags, self._setting.fence), self._call.trace)
         written = await self._write(kept, entry)
         if written is False:
             return self._not_kept("overtaken")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from resilient.caching.following import asked_behind, points_at_maker
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import Asked
 from resilient.caching.http.crowd import Crowd
@@ -159,6 +160,7 @@ class ResponseSlot:
             fwd_status=None if question is None or question.status == answer.status else question.status,
         )
         self._lookup = lookup
+        points_at_maker(self._call.trace, entry, result)
         response = self._final = served(
             kept, self._asked, ((b"age", b"%d" % age), (b"cache-status", line_of(lookup, self._name())))
         )
@@ -311,7 +313,7 @@ class ResponseSlot:
         slot._background = True
 
         async def made() -> tuple[Response, Entry | None]:
-            value, entry = await making.fill(slot)
+            value, entry = await asked_behind(call, partial(making.fill, slot))
             await slot.discard(value)
             if slot.is_failure(value):
                 raise FailedStatusError(value.status_code)

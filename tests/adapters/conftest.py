@@ -1,0 +1,8 @@
+import pytest
+
+from .spans import Spans
+
+
+@pytest.fixture
+def spans():
+    return Spans()
