@@ -1,6 +1,6 @@
 import pytest
 
-from .spans import Spans
+from tests.tracing import Spans
 
 
 @pytest.fixture

@@ -26,9 +26,7 @@ from resilient import (
 )
 from resilient.testing import FakeClock, LocalServer, Origin
 from resilient_adapters.opentelemetry import OpenTelemetry
-
-from .spans import Spans
-
+from tests.tracing import Spans
 
 # --- trees ---
 

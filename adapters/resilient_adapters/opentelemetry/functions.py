@@ -29,7 +29,9 @@ class FunctionSpan(WorkSpan):
     def __init__(
         self, settings: Settings, source: Source, function: str, store: str, cause: bytes | None = None
     ) -> None:
-        super().__init__(settings, function, {"resilient.cache.name": source.name, "resilient.cache.store": store}, cause)
+        super().__init__(
+            settings, function, {"resilient.cache.name": source.name, "resilient.cache.store": store}, cause
+        )
         self._source = source
         self._function = function
         self._store = store

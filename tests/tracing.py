@@ -1,10 +1,19 @@
-"""What was exported of a test's calls."""
+"""What was exported of a test's calls, as a tree of spans in lines, and whether all names in it are defined.
+
+A line is a span: its name, its status or outcome, what the cache said, and ``->`` what it points at, by the place of
+that line, counted from 1.
+"""
+
+import importlib
+import pkgutil
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv import attributes as conventions
+from opentelemetry.semconv._incubating.attributes.url_attributes import URL_TEMPLATE
 
 from resilient_adapters.opentelemetry import OpenTelemetry
 
@@ -82,3 +91,24 @@ def told(span, places):
     bad = ["!"] if not span.status.is_ok and not span.status.is_unset else []
     links = [f"-> {link.attributes['resilient.link']} {places.get(link.context.span_id)}" for link in span.links]
     return " ".join([span.name, *words, *bad, *links])
+
+
+def names_in(package):
+    """The names of all attributes that a package of the conventions defines."""
+    modules = [
+        importlib.import_module(f"{package.__name__}.{one.name}") for one in pkgutil.iter_modules(package.__path__)
+    ]
+    return {value for module in modules for name, value in vars(module).items() if name.isupper() and value}
+
+
+STABLE = names_in(conventions)
+NAMES = STABLE | {URL_TEMPLATE}
+"""What the conventions define and call stable, and the one name of theirs that is not stable yet."""
+
+
+def check_names(spans):
+    """Each attribute has a name of the conventions, or one of ours."""
+    said = {name for span in spans.spans for name in span.attributes}
+    assert said
+    assert {name for name in said if not name.startswith("resilient.")} <= NAMES
+    assert not {name for name in NAMES if name.startswith("resilient")}
