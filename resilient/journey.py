@@ -116,7 +116,7 @@ class Journey:
 
     def _result(self) -> str:
         served = self.cache is not None and self.cache.result in _SERVED
-        cache = f", answered from the cache ({self.cache.result})" if served and self.cache is not None else ""
+        cache = f", answered from the cache ({self.cache.result}, {self.store})" if served and self.cache else ""
         fallback = ", answered by the fallback" if self.events(FellBack) else ""
         circuit = ", circuit open" if self.circuit == "open" else ""
         return cache + fallback + circuit
@@ -157,9 +157,9 @@ def describe(event: Event) -> str:
             return f"the circuit of {circuit} closes: the origin answers again"
         case FellBack(to=to, reason=reason):
             return f"fallback: a {to} answers in place of the failure ({reason})"
-        case CacheLookup(result=result, strategy=strategy, age=age, detail=detail):
+        case CacheLookup(result=result, strategy=strategy, age=age, ttl=ttl, detail=detail):
             old = "" if age is None else f", {shown(age)} old"
-            return f"cache: {_LOOKUPS[result]}{old} ({detail or strategy})"
+            return f"cache: {_LOOKUPS[result]}{old}{_left(result, ttl)} ({detail or strategy})"
         case CacheStored(strategy=strategy, detail=None):
             return f"cache: the answer is kept ({strategy})"
         case CacheStored(detail=detail):
@@ -176,6 +176,13 @@ def describe(event: Event) -> str:
             pass
     given = ", ".join(f"{name} {getattr(event, name)}" for name in event.__struct_fields__)
     return f"{event.name.removeprefix('resilient.')}: {given}"
+
+
+def _left(result: CacheResult, ttl: float | None) -> str:
+    """How long what was served is fresh yet, or has been stale."""
+    if ttl is None or result not in _SERVED:
+        return ""
+    return f", fresh for {shown(ttl)}" if ttl > 0 else f", stale for {shown(-ttl)}"
 
 
 _SERVED = ("hit", "stale", "revalidated", "collapsed")

@@ -20,7 +20,7 @@ SAYS = {
     "failover_to_stale.py": [
         "From the server: {'EUR': 1.08}",
         "From the store: {'EUR': 1.08}, 600 s old",
-        "answered from the cache (stale)",
+        "answered from the cache (stale, mem)",
     ],
     "per_request_options.py": [
         "No answer, and no time lost: the call did not end within its deadline of 0.5 s",

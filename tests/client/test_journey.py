@@ -1,11 +1,14 @@
 """The journey: what happened to one call, and only to that one."""
 
+import re
+
 import pytest
 
 import resilient
 from resilient import CircuitBreaker, Journey, Policy, ResponseCache, Retry, options
 from resilient.events import AttemptEnded, CallEnded
 from resilient.outcome import Failure, Outcome
+from resilient.testing import Reply
 
 
 def journey_of(answer):
@@ -196,11 +199,69 @@ def test_a_journey_reads_as_a_story(world, origin):
     origin.answers(503, retry_after=1)
     world.clock.advance(90)
     lines = str(journey_of(caller.get())).splitlines()
-    assert lines[0].startswith("policy '*': 3 attempts, answered from the cache (stale)")
+    assert lines[0].startswith("policy '*': 3 attempts, answered from the cache (stale, mem)")
     assert "attempt 1: answered 503" in lines[1]
     assert "the origin asked for 1 s" in lines[2]
     assert "1 min 32 s old" in lines[-1]
     assert repr(journey_of(caller.get())) == "<Journey '*': 3 attempts>"
+
+
+TOLD = {
+    "hit": (
+        ResponseCache(ttl=60),
+        "nothing sent, answered from the cache (hit, mem)",
+        ["cache: fresh answer served, 30 s old, fresh for 30 s (ttl)"],
+    ),
+    "stale": (
+        ResponseCache.soft(ttl=60, soft_ttl=10),
+        "nothing sent, answered from the cache (stale, mem)",
+        ["cache: stale answer served, 30 s old, stale for 20 s (soft)"],
+    ),
+    "revalidated": (
+        ResponseCache(),
+        "1 attempt, answered from the cache (revalidated, mem)",
+        [
+            "attempt 1: answered 304 after 0 ms",
+            "cache: the answer is kept (standard)",
+            "cache: kept answer confirmed by the origin, fresh for 10 s (standard)",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_a_cache_said_reads_as_a_story(world, origin, name):
+    """Which answer, how old it is, how long it is good, and where it was kept."""
+    cache, head, lines = TOLD[name]
+    said = {"etag": '"1"', "cache-control": "max-age=10"} if name == "revalidated" else {}
+    origin.behaves(lambda request, *_: Reply(status=304 if "if-none-match" in request.headers else 200, headers=said))
+    caller = world.client(origin, Policy(cache=cache))
+    caller.get("/?key=s3cret")
+    world.run([lambda: world.sleep(30)])
+    journey = journey_of(caller.get("/?key=s3cret"))
+    assert str(journey).splitlines()[0] == f"policy '*': {head}, 0 ms in all"
+    assert [line.partition(" s  ")[2] for line in str(journey).splitlines()[1:]] == lines
+    assert journey.store == "mem"
+    assert re.fullmatch("[0-9a-f]{8}", journey.key_hash)
+
+
+def test_who_waited_for_another_call_reads_so(world, origin):
+    """Nothing was sent for it."""
+    caller = world.client(origin, Policy(cache=ResponseCache(ttl=60)))
+    origin.answers(latency=1)
+    first, second = map(journey_of, world.run([caller.ask] * 2))
+    (line,) = [str(one) for one in (first, second) if "collapsed" in str(one)]
+    assert line.splitlines() == [
+        "policy '*': nothing sent, answered from the cache (collapsed, mem), 1 s in all",
+        "    1.000 s  cache: shared with a call under way, 0 ms old, fresh for 1 min (ttl)",
+    ]
+    assert first.key_hash == second.key_hash
+
+
+def test_a_call_that_asks_no_cache_has_no_key(world, origin):
+    """Nor a store."""
+    journey = journey_of(world.client(origin).get())
+    assert (journey.store, journey.key_hash) == ("", "")
 
 
 def test_every_kind_of_event_reads_as_words():
