@@ -253,7 +253,7 @@ def test_who_waited_for_another_call_reads_so(world, origin):
     (line,) = [str(one) for one in (first, second) if "collapsed" in str(one)]
     assert line.splitlines() == [
         "policy '*': nothing sent, answered from the cache (collapsed, mem), 1 s in all",
-        "    1.000 s  cache: shared with a call under way, 0 ms old, fresh for 1 min (ttl)",
+        "    1.000 s  cache: shared with a call under way, 1 s old, fresh for 1 min (ttl)",
     ]
     assert first.key_hash == second.key_hash
 
