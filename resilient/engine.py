@@ -270,8 +270,9 @@ def _options_of(request: Request) -> Options:
     given = request.extensions.get(EXTENSION, NO_OPTIONS)
     if isinstance(given, Options):
         return given
-    wrong = {EXTENSION: given}
-    raise ConfigurationError(f"extensions={wrong!r} is not right; give extensions=options(...)")
+    # Not shown itself: what is meant for options may be a secret.
+    kind = type(given).__name__
+    raise ConfigurationError(f"extensions={{{EXTENSION!r}: {kind}}} is not right; give extensions=options(...)")
 
 
 State: TypeAlias = Mapping[str, object]

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address
 from typing import Self
 
 from resilient.errors import ConfigurationError
+from resilient.redaction import without_secrets
 
 _PATTERN = re.compile(
     r"(?:(?P<method>[A-Z]+)\ )?"
@@ -40,8 +41,9 @@ class Pattern:
         found = _PATTERN.fullmatch(text) if isinstance(text, str) else None
         port = int(found["port"]) if found is not None and found["port"] else None
         if found is None or not _exists(found["host"]) or (port is not None and not 0 < port < 65536):
+            given = without_secrets(text) if isinstance(text, str) else text
             raise ConfigurationError(
-                f"policies={{{text!r}: ...}} is no pattern; write 'api.example.com', '*.example.com/v1/*', "
+                f"policies={{{given!r}: ...}} is no pattern; write 'api.example.com', '*.example.com/v1/*', "
                 "'GET api.example.com:8443' or '*', without scheme and query"
             )
         host = canonical(found["host"].strip("[]"))

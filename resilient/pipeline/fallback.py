@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import field
 from functools import partial
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from resilient.call import Call, Handler
 from resilient.errors import ConfigurationError
@@ -15,6 +14,7 @@ from resilient.events import FellBack, TimedOut
 from resilient.exchange import exchange, may_start
 from resilient.messages import Request, Response
 from resilient.outcome import Failure, is_failed_status, is_throttled_status
+from resilient.redaction import without_secrets
 from resilient.settings import settings
 
 _CODED = (b"content-encoding", b"content-length", b"transfer-encoding")
@@ -43,14 +43,14 @@ class Fallback:
     def __post_init__(self) -> None:
         if isinstance(self.to, str):
             if not self.to.startswith(("http://", "https://")):
-                raise ConfigurationError(f"fallback={self.to!r} is not right; give an absolute http or https URL")
+                given = without_secrets(self.to)
+                raise ConfigurationError(f"fallback={given!r} is not right; give an absolute http or https URL")
         elif not callable(self.to) and not hasattr(self.to, "status_code"):
             raise ConfigurationError(f"fallback={self.to!r} is not right; give a response, a callable or a URL")
 
     def __str__(self) -> str:
         if isinstance(self.to, str):
-            address = urlsplit(self.to)  # neither a user's name nor a query is for everybody's eyes
-            return f"to {address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+            return f"to {without_secrets(self.to)}"
         if callable(self.to):
             return f"to what {_name_of(self.to)} answers"
         return f"to an answer of {self.to.status_code}"

@@ -22,7 +22,7 @@ store disk:///var/cache/app
 
 api.test
   deadline         2 s for the whole call
-  fallback         to https://spare.test/rates
+  fallback         to https://REDACTED:REDACTED@spare.test/rates?key=REDACTED
   response cache   failover: the last good answer of the past 6 h stands in for a failure
   retry            at most 2 attempts of POST, after 503, 50 ms to 20 s apart
   budget           100 tokens; a retry costs 10, a throttled one 5, a success earns 1, a second 0.5  (default)

@@ -110,5 +110,6 @@ def _database(path: str, db: int | None) -> int:
     if path and db is not None:
         raise ConfigurationError("the store's database is given twice, in its URL and as db=")
     if path and not (path.isascii() and path.isdigit()):
-        raise ConfigurationError(f"a Redis URL ends with the number of a database, as in redis://host/0, not {path!r}")
+        # A password with a slash that is not escaped ends up here, so it is not repeated.
+        raise ConfigurationError("a Redis URL ends with the number of a database, as in redis://host/0")
     return int(path or 0) if db is None else db
