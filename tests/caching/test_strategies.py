@@ -485,7 +485,7 @@ async def test_a_failure_in_the_background_keeps_the_old_value_and_is_tried_agai
     assert [(one.what, one.error) for one in failed] == [("refresh", "ConnectionError")] * 9
     assert failed[0].function.endswith("function")
     warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(warned) == 9
+    assert len(warned) == 1  # all within ten seconds of the machine's own clock
     assert "secret" not in "".join(warned)
     heard.clock.advance(20)
     with pytest.raises(ConnectionError):
