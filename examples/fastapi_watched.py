@@ -1,7 +1,7 @@
 """A service that can be watched: metrics for Prometheus, and traces, of what it asks of others.
 
-Run it with ``uvicorn fastapi_watched:app`` and look at /metrics; here it is asked without a network. A real one sends its
-spans to a collector in place of the list.
+Run it with ``uvicorn fastapi_watched:app`` and look at /metrics; here it is asked without a network. A real one sends
+its spans to a collector in place of the list.
 """
 
 import asyncio

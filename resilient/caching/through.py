@@ -44,6 +44,10 @@ class Through:
         """Whether ``get`` is switched on for ``key``."""
         return not self._core.is_off(Command.GET, key)
 
+    def is_direct(self, key: str) -> bool:
+        """Whether nothing stands between ``key`` and the store."""
+        return not self._core.middlewares and self.reads(key)
+
     async def secret(self) -> bytes:
         """The store's."""
         return await self._mount.store(self._runtime).secret()
