@@ -31,22 +31,24 @@ async def exchange(call: Call) -> Response:
     if ends != INFINITE and not may_start(call):
         raise _late(call, asked=False)
     if call.trace is None:
-        return await _in_time(call, call.request, ends, None)
+        return await _in_time(call, ends, None)
     with call.trace.attempt(call.request, call.attempt) as trace:
-        request = call.library.again(call.request, call.request.extensions, trace.headers)
         try:
-            return await _in_time(call, request, ends, trace)
+            return await _in_time(call, ends, trace)
         except BaseException as error:
             trace.failed(error, call.failure_of(error))
             raise
 
 
-async def _in_time(call: Call, request: Request, ends: float, trace: AttemptTrace | None) -> Response:
+async def _in_time(call: Call, ends: float, trace: AttemptTrace | None) -> Response:
+    request, fields = call.request, {} if trace is None else trace.headers
     if ends == INFINITE:
+        if fields:
+            request = call.library.again(request, request.extensions, fields)
         return await _exchange(call, request, ends, trace)
     left = ends - call.runtime.clock.now()
     cut = {**request.extensions, "timeout": phases(call.asked, left)}
-    request = call.library.again(request, cut, {})
+    request = call.library.again(request, cut, fields)
     try:
         return await call.runtime.within(left, partial(_exchange, call, request, ends, trace))
     except Exception as error:

@@ -1,5 +1,6 @@
-"""What traces cost: on a call that is sent, beside OpenTelemetry's own instrumentation, and on one that is not traced."""
+"""What traces cost: a call that is recorded, beside OpenTelemetry's own instrumentation, and a hit."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,8 +10,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-from benchmarks.measure import COLOURS, Bench, Contestant
-from benchmarks.origins import FRESH, URL, families, is_answer, is_sent
+from benchmarks.measure import COLOURS, Bench, Colour, Contestant
+from benchmarks.origins import FIELDS, FRESH, URL, Family, Fields, families, is_answer, is_sent
 from benchmarks.paths.hit import is_hit
 from benchmarks.rows import Row, at_most, ratio_at_most
 from resilient import Policy, ResponseCache
@@ -50,16 +51,7 @@ def measure(bench: Bench) -> list[Row]:
     added: list[tuple[str, Contestant, Contestant, Contestant, Contestant]] = []
     hits: list[tuple[str, Contestant, Contestant]] = []
     for colour in COLOURS:
-        kept = Policy(cache=ResponseCache())
-
-        def get(client: Any) -> Any:
-            return partial(client.get, URL)
-
-        def ours(provider: TracerProvider | None, policy: Policy | None = None, fields: Any = None) -> Any:
-            sinks = [] if provider is None else [sink(provider)]
-            origin = httpx.origin(fields=fields) if fields else httpx.origin()
-            return get(httpx.ours(bench, colour, transport=origin, policies=policy, telemetry=sinks))
-
+        ours = partial(_ours, bench, httpx, colour)
         bare, instrumented = (httpx.bare(bench, colour, transport=httpx.origin()) for _ in range(2))
         HTTPXClientInstrumentor.instrument_client(
             instrumented, tracer_provider=providers.recorded, meter_provider=NoOpMeterProvider()
@@ -67,11 +59,11 @@ def measure(bench: Bench) -> list[Row]:
         found = (
             bench.add(colour, ours(providers.recorded), is_sent),
             bench.add(colour, ours(None), is_sent),
-            bench.add(colour, get(instrumented), is_answer),
-            bench.add(colour, get(bare), is_answer),
+            bench.add(colour, partial(instrumented.get, URL), is_answer),
+            bench.add(colour, partial(bare.get, URL), is_answer),
         )
         added.append((f"{colour} httpx", *found))
-        calls = [ours(provider, kept, FRESH) for provider in (providers.sampled_out, None)]
+        calls = [ours(provider, Policy(cache=ResponseCache()), FRESH) for provider in (providers.sampled_out, None)]
         for call in calls:
             bench.once(colour, call)
         hits.append((f"{colour} httpx", *(bench.add(colour, call, is_hit) for call in calls)))
@@ -107,3 +99,17 @@ def measure(bench: Bench) -> list[Row]:
 def sink(provider: TracerProvider) -> OpenTelemetry:
     """What follows calls, and counts nothing."""
     return OpenTelemetry(tracer_provider=provider, meter_provider=NoOpMeterProvider())
+
+
+def _ours(
+    bench: Bench,
+    family: Family,
+    colour: Colour,
+    provider: TracerProvider | None,
+    policy: Policy | None = None,
+    fields: Fields = FIELDS,
+) -> Callable[[], Any]:
+    """A call of our client, followed if somebody makes spans."""
+    followed = [] if provider is None else [sink(provider)]
+    client = family.ours(bench, colour, transport=family.origin(fields=fields), policies=policy, telemetry=followed)
+    return partial(client.get, URL)

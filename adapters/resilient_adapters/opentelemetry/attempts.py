@@ -12,17 +12,10 @@ from opentelemetry.trace import Span, set_span_in_context
 
 from resilient.messages import Request, Response
 from resilient.outcome import Failure
-from resilient_adapters.opentelemetry.conventions import (
-    Attributes,
-    error_type,
-    method_of,
-    peer_of,
-    protocol_of,
-    server_of,
-)
+from resilient_adapters.opentelemetry.conventions import Attributes, error_type, peer_of, protocol_of
 from resilient_adapters.opentelemetry.harmless import harmless
 from resilient_adapters.opentelemetry.settings import Settings
-from resilient_adapters.opentelemetry.spans import described, ended
+from resilient_adapters.opentelemetry.spans import ended
 
 _NOT_TWICE: str = getattr(contexts, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
 """By this OpenTelemetry's own instrumentation of HTTP libraries knows that a request has a span already. It has no
@@ -36,6 +29,7 @@ class AttemptSpan:
         settings: what was asked for.
         span: its span.
         request: the request.
+        labels: its method, and where it goes.
         route: of the call.
 
     Attributes:
@@ -43,12 +37,12 @@ class AttemptSpan:
         status: the answer's, 0 before it.
     """
 
-    __slots__ = ("_around", "_began", "_request", "_route", "_settings", "_span", "_token", "headers", "status")
+    __slots__ = ("_around", "_began", "_labels", "_route", "_settings", "_span", "_token", "headers", "status")
 
-    def __init__(self, settings: Settings, span: Span, request: Request, route: str) -> None:
+    def __init__(self, settings: Settings, span: Span, request: Request, labels: Attributes, route: str) -> None:
         self._settings = settings
         self._span = span
-        self._request = request
+        self._labels = labels
         self._route = route
         self._around = set_span_in_context(span, contexts.get_current())
         self._began: float | None = time.perf_counter()
@@ -72,20 +66,21 @@ class AttemptSpan:
         error = None
         if self.status >= 400 and not self._settings.is_ok(self._route, self.status):
             error = str(self.status)
-        described(self._span, {**said, **peer_of(response)})
-        self._end(error, said)
+        self._end(error, said, response)
 
     @harmless(None)
     def failed(self, error: BaseException, failure: Failure) -> None:
         """There was no answer; a body that broke later is the call's affair. A cancellation is no error."""
         if self._began is not None:
-            self._end(None if failure is Failure.CANCELLED else error_type(error), {})
+            self._end(None if failure is Failure.CANCELLED else error_type(error), {}, None)
 
-    def _end(self, error: str | None, said: Attributes) -> None:
+    def _end(self, error: str | None, said: Attributes, response: Response | None) -> None:
         if self._began is None:
             return
         seconds, self._began = time.perf_counter() - self._began, None
-        ended(self._span, error)
-        labels = {**method_of(self._request.method), **server_of(self._request.url), **said}
+        ended(self._span, lambda: said if response is None else {**said, **peer_of(response)}, error)
+        labels = {**self._labels, **said}
         labels.pop("http.request.method_original", None)
-        self._settings.request_duration.record(seconds, labels if error is None else {**labels, "error.type": error})
+        if error is not None:
+            labels["error.type"] = error
+        self._settings.request_duration.record(seconds, labels)

@@ -18,8 +18,9 @@ from resilient_adapters.opentelemetry.conventions import (
     Attributes,
     cached,
     error_type,
-    request_of,
+    method_of,
     server_of,
+    shown,
     span_name,
 )
 from resilient_adapters.opentelemetry.harmless import harmless
@@ -64,7 +65,8 @@ class CallSpan(WorkSpan):
 
     def attempt(self, request: Request, number: int) -> AttemptSpan:
         """The span of a request that is about to be sent, below this one."""
-        attributes = request_of(request, self._settings.safe_params)
+        labels = method_of(request.method) | server_of(request.url)
+        attributes = {**labels, "url.full": shown(request.url, self._settings.safe_params)}
         if self._template:
             attributes["url.template"] = self._template
         if self._sent:
@@ -77,7 +79,7 @@ class CallSpan(WorkSpan):
         span = begun(
             self._settings.tracer, span_name(request.method, self._template), SpanKind.CLIENT, around, attributes
         )
-        self._last = AttemptSpan(self._settings, span, request, self._source.route)
+        self._last = AttemptSpan(self._settings, span, request, labels, self._source.route)
         return self._last
 
     def behind(self) -> CallSpan:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from resilient.events import CacheLookup
-from resilient.messages import URL, Request, Response
+from resilient.messages import URL, Response
 from resilient.redaction import shown_url
 
 Attributes: TypeAlias = dict[str, str | int | float]
@@ -47,13 +47,11 @@ def method_of(method: str) -> Attributes:
     return {"http.request.method": "_OTHER", "http.request.method_original": method}
 
 
-def request_of(request: Request, safe_params: Collection[str]) -> Attributes:
-    """What is known of a request before it is sent."""
-    url = request.url
+def shown(url: URL, safe_params: Collection[str]) -> str:
+    """The address of a request, as it may be seen."""
     host = f"[{url.host}]" if ":" in url.host else url.host
     netloc = host if url.port is None else f"{host}:{url.port}"
-    full = shown_url(url.scheme, netloc, url.raw_path.decode("ascii", "replace"), safe_params)
-    return {**method_of(request.method), **server_of(url), "url.full": full}
+    return shown_url(url.scheme, netloc, url.raw_path.decode("ascii", "replace"), safe_params)
 
 
 def protocol_of(response: Response) -> Attributes:

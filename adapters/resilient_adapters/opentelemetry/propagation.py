@@ -34,7 +34,7 @@ class Propagation:
         """The header fields that go with a request to ``url``."""
         if self._trace is not None and not _applies(self._trace, url):
             return _NOTHING
-        if not (self._baggage and _applies(self._baggage, url)):
+        if baggage.get_all(around) and not (self._baggage and _applies(self._baggage, url)):
             around = baggage.clear(around)
         carrier: dict[str, str] = {}
         propagate.inject(carrier, around)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer
@@ -28,19 +28,14 @@ def is_followed(span: Span) -> bool:
 
 
 @harmless(None)
-def described(span: Span, attributes: Mapping[str, str | int | float]) -> None:
-    """Say more of it."""
+def ended(span: Span, told: Callable[[], Attributes], error: str | None) -> None:
+    """End it, and say what is told of it, if that is recorded; ``error`` is a word for what went wrong."""
     if span.is_recording():
-        for name, value in attributes.items():
-            span.set_attribute(name, value)
-
-
-@harmless(None)
-def ended(span: Span, error: str | None) -> None:
-    """End it; ``error`` is a word for what went wrong, None if nothing did."""
-    if error is not None and span.is_recording():
-        span.set_attribute("error.type", error)
-        span.set_status(Status(StatusCode.ERROR))
+        attributes = told()
+        if error is not None:
+            attributes["error.type"] = error
+            span.set_status(Status(StatusCode.ERROR))
+        span.set_attributes(attributes)
     span.end()
 
 

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from resilient_adapters.opentelemetry.conventions import Attributes
 from resilient_adapters.opentelemetry.harmless import harmless
 from resilient_adapters.opentelemetry.settings import Settings
-from resilient_adapters.opentelemetry.spans import begun, described, ended, is_followed, link_to, mark_of
+from resilient_adapters.opentelemetry.spans import begun, ended, is_followed, link_to, mark_of
 
 
 class WorkSpan:
@@ -71,14 +71,11 @@ class WorkSpan:
         """What it gives was made by the work of ``mark``."""
         if why == "filled_by" and not self._settings.filled_by:
             return
-        span, link = self._span, link_to(mark, why)
-        if link is not None and span is not None and span.is_recording():
+        span = self._span
+        if span is not None and span.is_recording() and (link := link_to(mark, why)) is not None:
             span.add_link(link.context, link.attributes)
 
     def _over(self, told: Callable[[], Attributes], error: str | None) -> None:
         """End it: say what happened, and ``error``, a word for what went wrong."""
-        span = self._span
-        if span is not None:
-            if span.is_recording():
-                described(span, told())
-            ended(span, error)
+        if self._span is not None:
+            ended(self._span, told, error)
