@@ -26,7 +26,7 @@ origin = httpx.MockTransport(lambda request: httpx.Response(next(answers), json=
 
 tracer = OpenTelemetry(tracer_provider=provider)
 client = AsyncResilientClient(
-    name="rates",
+    name="exchange",
     base_url="https://rates.example.com",
     policies=Policy(cache=ResponseCache(ttl="10m")),
     telemetry=[tracer, Prometheus(tracer=tracer)],

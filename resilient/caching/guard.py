@@ -279,8 +279,8 @@ class Guard:
 
     def _sound(self, entry: Entry | None) -> Entry | None:
         """What the store gave, if it is an entry; one of a third party may give anything."""
-        is_sound = entry is None or isinstance(entry, Entry)
-        return entry if is_sound else self._failed("get", "corrupt", None, rejected="value")
+        good = entry is None or isinstance(entry, Entry)
+        return entry if good else self._failed("get", "corrupt", None, rejected="value")
 
     def _failed(
         self, operation: str, kind: Any, otherwise: T, trouble: str = "", rejected: Rejection | None = None

@@ -36,9 +36,9 @@ SAYS = {
     ],
     "fastapi_watched.py": [
         "The answer: {'currency': 'EUR', 'rate': 1.08}\n" * 2,
-        'resilient_calls_total{client="rates",method="GET",outcome="ok",route="/rates/{currency}"} 2.0',
-        'resilient_calls_saved_total{by="retry",client="rates",route="/rates/{currency}"} 1.0',
-        'resilient_retries_total{client="rates",reason="5xx",route="/rates/{currency}"} 1.0',
+        'resilient_calls_total{client="exchange",method="GET",outcome="ok",route="/rates/{currency}"} 2.0',
+        'resilient_calls_saved_total{by="retry",client="exchange",route="/rates/{currency}"} 1.0',
+        'resilient_retries_total{client="exchange",reason="5xx",route="/rates/{currency}"} 1.0',
         "INTERNAL: resilient GET /rates/{currency}\n"
         "CLIENT: GET /rates/{currency} 503\n"
         "CLIENT: GET /rates/{currency} 200\n"

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from resilient.entry import COUNTER, ENTRY_OVERHEAD, Entry
 from resilient.errors import StoreError, TransactionError
+from resilient.events import StoreEvicted
 from resilient.stores.memory import MemoryStore
 from resilient.stores.tagged import tagging_bytes
 from resilient.testing import FakeClock
@@ -45,7 +46,8 @@ class AgainstAModel(RuleBasedStateMachine):
         self.seen: dict[str, Entry | None] = {}
 
     def hear(self, event):
-        self.told += event.entries
+        if isinstance(event, StoreEvicted):
+            self.told += event.entries
 
     # --- the model ---
 

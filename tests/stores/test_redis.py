@@ -354,7 +354,7 @@ def test_what_is_damaged_is_told_and_removed(redis_server, redis_url, opened, ev
     redis_server.ask("SET", name, planted)
     assert store.get_many(["k", "other"])[0] is None
     assert [event for event in events if isinstance(event, StoreFailed)] == [
-        StoreFailed(store="redis", operation="get", kind="corrupt")
+        StoreFailed(store="redis", operation="get", kind="corrupt", rejected="damaged")
     ]
     with pytest.raises(CorruptEntryError):
         store.get("k")
