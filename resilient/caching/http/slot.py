@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from resilient.caching.following import asked_behind, points_at_maker
+from resilient.caching.following import asked_behind
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import Asked
-from resilient.caching.http.crowd import Crowd
-from resilient.caching.http.forgetting import Began, begun, marks_of
-from resilient.caching.http.judging import Look, look_at, may_stand_in, why_stale
-from resilient.caching.http.kept import Kept, kept_in
-from resilient.caching.http.places import Found, find, fits, key_of
+from resilient.caching.http.forgetting import Began, begun
+from resilient.caching.http.places import Found
 from resilient.caching.http.question import Question, Setting
-from resilient.caching.http.serving import served
+from resilient.caching.http.reading import Reading
 from resilient.caching.http.sharing import shared
 from resilient.caching.http.stated import Spans
 from resilient.caching.http.terms import Terms
-from resilient.caching.http.told import line_of, mark, name_of
+from resilient.caching.http.told import mark
 from resilient.caching.names import COUNT, named
 from resilient.caching.pauses import Pauses
 from resilient.caching.slot import Making
 from resilient.caching.spans import Span
-from resilient.caching.strategies.failover import Failover
 from resilient.caching.through import Through
 from resilient.caching.turns import make_behind
 from resilient.call import Handler
 from resilient.entry import Entry
-from resilient.events import BackgroundFailed, CacheLookup, CacheRefreshed, CacheResult, Forwarded
+from resilient.events import BackgroundFailed, CacheLookup, CacheRefreshed
 from resilient.http.reuse import FAILED
-from resilient.http.vary import selecting
 from resilient.messages import Response
 from resilient.outcome import Failure, is_failed_status
 
-LAST_RESORT = 0.5
-"""Seconds that a failed call waits for a store that did not answer at first."""
-GRACE = 0.02
-"""Seconds that a call may take past its deadline."""
 _UNAVAILABLE: Final = 504
 
 
-class ResponseSlot:
+class ResponseSlot(Reading):
     """The place of one request's answer.
 
     Args:
@@ -53,135 +43,21 @@ class ResponseSlot:
 
     Attributes:
         fence: of the lease under which the answer is asked for, 0 without one.
-        guard: the store.
-        name: the name of the key in the store.
-        runtime: how the call waits.
     """
 
-    __slots__ = (
-        "_asked", "_background", "_began", "_call", "_final", "_found", "_fwd", "_look", "_lookup", "_proceed", "_puts",
-        "_question", "_seen", "_terms", "fence", "guard", "name", "runtime",
-    )  # fmt: skip
+    __slots__ = ("_background", "_proceed", "fence")
 
     def __init__(self, terms: Terms, asked: Asked, proceed: Handler, guard: Guard) -> None:
-        self._terms = terms
-        self._asked = asked
-        self._call = asked.call
+        super().__init__(terms, asked, guard)
         self._proceed = proceed
-        self._found: Found | None = None
-        self._look: Look | None = None
-        """What was seen last."""
-        self._fwd: Forwarded = "uri-miss"
-        self._seen: float | None = None
-        """When that was stored which was read first."""
-        self._began: Began | None = None
-        self._question: Question | None = None
-        self._final: Response | None = None
-        """An answer that was made here, and is not kept."""
-        self._lookup: CacheLookup | None = None
         self._background = False
         self.fence = 0
-        self.guard = guard
-        self.name = key_of(asked.resource, asked.partition)
-        self.runtime = asked.call.runtime
-
-    # --- what is kept ---
-
-    async def read(self) -> Entry | None:
-        """The kept answer, if it may be served to this request, now or in the place of a failure."""
-        self._puts = self._crowd().puts
-        found, marks = await find(self.guard, self._asked, self._terms, self._marks)
-        self._found, kept = found, found.chosen
-        # What is at hand is served without a look at the marks, which are read when the origin is to be asked.
-        self._began = None if marks is None and found.primary is not None else Began(self.runtime.clock, marks)
-        if kept is None:
-            self._fwd = "uri-miss" if found.primary is None else "vary-miss"
-            return None
-        self._seen = kept.times.received_at
-        look = self._looked_at(kept)
-        if look.is_good or look.use == "behind":
-            return found.entry
-        waits = self._terms.strategy.name == Failover.name
-        return found.entry if waits and may_stand_in(look, self._asked, self._terms, configured=True) else None
-
-    async def newer(self) -> Entry | None:
-        """The answer that was kept since the first reading, if it may be served as it is."""
-        found, _ = await find(self.guard, self._asked, self._terms)
-        kept = found.chosen
-        if kept is None or kept.times.received_at == self._seen:
-            return None
-        return found.entry if self._looked_at(kept).is_good else None
-
-    async def read_again(self) -> Entry | None:
-        """The kept answer, if the store did not say at first; a call past its deadline waits for its grace only."""
-        if not self.guard.unsure:
-            return None
-        hurried = self.guard
-        self.guard = hurried.patient(min(LAST_RESORT, max(GRACE, self._call.time_left)))
-        try:
-            return await self.read()
-        finally:
-            self.guard = hurried
-
-    def is_fresh(self, entry: Entry) -> bool:
-        """Whether it is as good as new, or the request takes it as it is."""
-        kept, look = self._kept_in(entry), self._look
-        return (look if look is not None and look.kept is kept else self._looked_at(kept)).is_new
-
-    def _kept_in(self, entry: Entry) -> Kept:
-        found = self._found
-        if found is not None and found.entry is entry and found.chosen is not None:
-            return found.chosen
-        return kept_in(entry, self._terms)
-
-    def _looked_at(self, kept: Kept) -> Look:
-        """What may be done with a kept answer for this request, now."""
-        look = self._look = look_at(kept, kept.times.elapsed(self.runtime.clock), self._asked, self._terms)
-        if look.fwd is not None:
-            self._fwd = look.fwd
-        return look
-
-    def serve(self, entry: Entry, result: CacheResult) -> Response:
-        """A new response like the kept one, with its age (RFC 9111 section 5.1)."""
-        kept, question, look = self._kept_in(entry), self._question, self._look
-        # A hit is served at the moment at which it was looked at.
-        if look is None or look.kept is not kept or question is not None or result != "hit":
-            look = self._looked_at(kept)
-        answer = kept.answer
-        age, ttl = answer.age(look.elapsed), answer.ttl(look.elapsed)
-        if result == "hit" and ttl <= 0:
-            result = "stale"
-        lookup = CacheLookup(
-            result=result,
-            strategy=self._terms.strategy.name,
-            age=age,
-            ttl=ttl,
-            detail=kept.note if result != "stale" else self._why_stale(look),
-            fwd=self._fwd if question is not None or result == "collapsed" else None,
-            fwd_status=None if question is None or question.status == answer.status else question.status,
-        )
-        self._lookup = lookup
-        points_at_maker(self._call.trace, entry, result)
-        response = self._final = served(
-            kept, self._asked, ((b"age", b"%d" % age), (b"cache-status", line_of(lookup, self._name())))
-        )
-        return response
-
-    def _why_stale(self, look: Look) -> str:
-        return why_stale(look, self._asked, self._terms, failed=self._question is not None)
-
-    def _name(self) -> str:
-        return self._terms.name or name_of(self._call.client)
 
     # --- asking the origin ---
 
     async def begin(self) -> Began:
         """The moment at which an asking begins, which is now."""
         return await begun(self.guard, self.runtime.clock, self._marks())
-
-    def _marks(self) -> Sequence[str]:
-        """Names of the marks that concern it."""
-        return marks_of(self._asked.resource, self._call.host.origin, self._asked.secret)
 
     async def fill(self) -> Response:
         """Ask the origin, only for what is new where something is kept; what is kept may stand in for a failure."""
@@ -210,14 +86,12 @@ class ResponseSlot:
         return Question(setting, began)
 
     def _in_place_of_failure(self) -> Response | None:
-        """The kept answer, where the origin or the request permit that it stands in; never in the background."""
-        found = self._found
-        if self._background or found is None or found.chosen is None or found.entry is None:
-            return None
-        if not may_stand_in(self._looked_at(found.chosen), self._asked, self._terms, configured=False):
+        """The kept answer, where it may stand in; never in the background."""
+        entry = None if self._background else self._stand_in()
+        if entry is None:
             return None
         self.note_failure()
-        return self.serve(found.entry, "stale")
+        return self.serve(entry, "stale")
 
     async def put(self, value: Response, *, fresh_for: Span, keep_for: Span) -> Entry | None:
         """Keep the answer if it may be kept: now if its body was read, else once the caller has read it."""
@@ -249,9 +123,6 @@ class ResponseSlot:
 
     def _pauses(self) -> Pauses:
         return self._call.host.learned(Pauses, Pauses)
-
-    def _crowd(self) -> Crowd:
-        return self._call.host.learned(Crowd, Crowd)
 
     async def discard(self, value: Response) -> None:
         """Close an answer that is not handed on."""
@@ -291,16 +162,6 @@ class ResponseSlot:
         if entry is None or not self._is_mine_too(entry):
             return (await making.fill(self))[0]
         return self.serve(entry, "collapsed")
-
-    def _told_apart(self) -> object:
-        """What of this request tells it from others for the same resource, as far as is known."""
-        latest = self._found.latest if self._found is not None else ()
-        return selecting([name for name, _ in latest], self._asked.fields) if latest else ""
-
-    def _is_mine_too(self, entry: Entry) -> bool:
-        """Whether another one's answer may be served to this request as well."""
-        kept = kept_in(entry, self._terms)
-        return fits(kept.answer, self._asked) and self._looked_at(kept).is_good
 
     def refresh(self, making: Making) -> None:
         """Ask the origin in the background, in a call of its own, once for all processes."""
