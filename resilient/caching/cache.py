@@ -220,6 +220,7 @@ class Cache(Decorators, Commands):
     def store(self, runtime: Runtime) -> EntryStore:
         """The store of responses in the colour of ``runtime``, as middlewares and switches of this cache say."""
         core = self._core
+        core.keeps_answers = True
         mount, here = core.mounts.of("http:"), core.scopes.here()
         if here is NOWHERE and not core.middlewares and not core.disabled:
             return mount.store(runtime)

@@ -84,6 +84,7 @@ class Core:
             does, or something stands between.
         disabled: the commands that are switched off, by the beginnings of keys.
         figures: counts what happened.
+        keeps_answers: whether a client keeps its answers here.
         forgotten: what was forgotten, so that nothing that was made before is kept.
         middlewares: what stands around commands, the outermost first.
         mounts: the stores.
@@ -106,6 +107,7 @@ class Core:
         self.pauses = Pauses()
         self.forgotten = Forgotten()
         self.puts = 0
+        self.keeps_answers = False
         self.closed = False
         self.at_hand: Callable[[str], Entry | None] | None = None
         self.values = Values(Codec())

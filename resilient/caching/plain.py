@@ -7,8 +7,9 @@ from typing import Any
 
 from resilient.caching.control import Command
 from resilient.caching.core import Core
+from resilient.caching.marks import EVERYWHERE, mark
 from resilient.caching.mounts import Mount
-from resilient.caching.names import all_names, key_of, matcher
+from resilient.caching.names import all_names, is_mark, key_of, matcher
 from resilient.durations import Duration, seconds_of
 from resilient.entry import FOREVER, Entry
 from resilient.errors import CorruptEntryError, ScatteredError, TransactionError
@@ -96,7 +97,11 @@ class Plain:
         return self._get_match(pattern)
 
     async def delete_match(self, pattern: str) -> int:
-        return await self.delete_many(*[key async for key in self._scan(pattern)])
+        start = pattern.partition("*")[0]
+        if self._core.keeps_answers and (start.startswith(_ANSWERS) or _ANSWERS.startswith(start)):
+            # An answer that a client is asking for now is not kept either.
+            await self._store(_ANSWERS).commit({EVERYWHERE: mark(self._core.clock.wall())})
+        return await self.delete_many(*[key async for key in self._scan(pattern) if not is_mark(key)])
 
     async def delete_tags(self, *tags: str) -> int:
         return sum([await self._of(mount).commit({}, tags=tags) for mount in self._core.mounts.all()])
@@ -104,6 +109,9 @@ class Plain:
     async def clear(self) -> None:
         for mount in self._core.mounts.all():
             await self._of(mount).clear()
+        if self._core.keeps_answers:
+            # The marks are gone too: what began before them may have been kept by now.
+            await self.delete_match(f"{_ANSWERS}*")
 
     async def ping(self) -> None:
         for mount in self._core.mounts.all():
@@ -170,6 +178,8 @@ class Plain:
 
 
 _NOTHING: object = object()
+_ANSWERS = "http:"
+"""How the keys of clients' answers begin."""
 
 
 def batched(keys: list[str], most: int = 100) -> list[list[str]]:

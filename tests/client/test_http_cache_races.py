@@ -2,6 +2,7 @@
 
 import pytest
 
+from resilient.caching.cache import Cache
 from resilient.testing import Reply
 
 from .http_caching import CACHED, fresh, is_hit
@@ -90,6 +91,28 @@ def test_an_answer_that_an_invalidation_has_overtaken_is_not_kept(world, origin,
 
     world.run([reader, invalidator])
     assert not is_hit(caller.get())
+
+
+@pytest.mark.parametrize(
+    "forget", [lambda cache: cache.clear(), lambda cache: cache.delete_match("*")], ids=["clear", "match"]
+)
+def test_an_answer_that_a_cleared_cache_has_overtaken_is_not_kept(world, origin, forget):
+    """By the commands of a cache that a client shares, for all of it; they find nothing yet, and that stays so."""
+    Shelf(origin, latency=3)
+    cache = Cache("mem://", clock=world.clock)
+    caller = world.client(origin, CACHED, store=cache)
+
+    async def reader():
+        return (await caller.ask()).content
+
+    async def clearer():
+        await world.sleep(1)
+        await world.result_of(forget(cache if world.colour == "async" else cache.blocking))
+        return b""
+
+    assert world.run([reader, clearer])[0] == b"old"
+    assert caller.get().headers["cache-status"].startswith("resilient; fwd=uri-miss")
+    assert is_hit(caller.get())
 
 
 def test_a_failed_write_changes_nothing(world, origin):

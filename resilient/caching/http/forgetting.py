@@ -10,23 +10,19 @@ at before and after.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import digest
 from resilient.caching.http.places import key_of
+from resilient.caching.marks import EVERYWHERE, MARKED, mark
 from resilient.caching.names import MARK
 from resilient.entry import Entry
 from resilient.ports import NO_ENTRIES, Clock
 
-MARKED = 600.0
-"""Seconds that a mark stays; what takes longer to come is not kept."""
 _SKEW = 30.0
 """Seconds by which the two clocks may differ meanwhile; then nobody knows if a mark is still there."""
-EVERYWHERE = MARK + "everywhere"
-"""The mark of what is forgotten by a tag, a prefix or a partition, wherever it came from."""
 
 
 def marks_of(resource: str, origin: str, secret: bytes) -> tuple[str, str, str]:
@@ -53,11 +49,6 @@ def tag_of(resource: str) -> str:
 def group_tag(origin: str, group: str, secret: bytes) -> str:
     """The tag of the answers of one origin that are in a group (RFC 9875)."""
     return f"http-group:{digest(f'{origin} {group}'.encode(errors='surrogatepass'), secret)}"
-
-
-def mark(wall: float) -> Entry:
-    """A mark, unlike any other."""
-    return Entry(body=secrets.token_bytes(8), stored_at=wall, fresh_until=wall + MARKED, expires_at=wall + MARKED)
 
 
 class Began:

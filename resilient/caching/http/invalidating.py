@@ -8,8 +8,9 @@ from typing import Any
 from resilient.caching.apart import forgotten
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import partition_of, resource_of
-from resilient.caching.http.forgetting import EVERYWHERE, Resources, mark
+from resilient.caching.http.forgetting import Resources
 from resilient.caching.http.places import ANSWER
+from resilient.caching.marks import EVERYWHERE, mark
 from resilient.entry import Entry
 from resilient.messages import URL, origin_of
 from resilient.ports import NO_ENTRIES, EntryStore, Runtime
