@@ -103,7 +103,9 @@ class Flights:
                 # Collected with a loop that is gone: at any moment, even while this thread holds the lock.
                 raise
             except BaseException:
-                self._leave(flight, bell)
+                if self._leave(flight, bell) and flight.home is here:
+                    # As it is where nobody shares: what was stopped has ended before its caller goes on.
+                    await self._end(flight, crew.signal())
                 raise
             if flight.error is None:
                 return flight.result, leads
@@ -183,11 +185,19 @@ class Flights:
         if flight.stop is not None:
             flight.stop()
 
-    def _leave(self, flight: _Flight, bell: Signal | None) -> None:
-        """Stop waiting; the last one to go while the work is under way stops it."""
+    async def _end(self, flight: _Flight, bell: Signal) -> None:
+        """Wait until work that was stopped has landed."""
         with self._lock:
             if flight.landed:
                 return
+            flight.bells[bell] = None
+        await bell.wait()
+
+    def _leave(self, flight: _Flight, bell: Signal | None) -> bool:
+        """Stop waiting; the last one to go while the work is under way stops it. Whether it was stopped."""
+        with self._lock:
+            if flight.landed:
+                return False
             flight.askers -= 1
             if bell is not None:
                 flight.bells.pop(bell, None)
@@ -195,8 +205,10 @@ class Flights:
             if abandoned and self._table.get(flight.key) is flight:
                 # Whoever comes from now on starts anew: this one is being stopped.
                 del self._table[flight.key]
-        if abandoned and flight.stop is not None:
-            flight.stop()
+        if not abandoned or flight.stop is None:
+            return False
+        flight.stop()
+        return True
 
 
 def leads_nothing() -> None:

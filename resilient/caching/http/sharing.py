@@ -42,10 +42,10 @@ async def shared(
 
     try:
         (response, entry), _ = await call.runtime.share(flight, lead, timeout)
-    except TimeoutError:
+    except TimeoutError as error:
         if call.time_left > 0:
             raise  # somebody else's
-        raise DeadlineExceededError(call.deadline - call.journey.started) from None
+        raise DeadlineExceededError(call.deadline - call.journey.started) from error
     except DeadlineExceededError:
         if leads:
             raise
