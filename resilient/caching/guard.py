@@ -109,8 +109,10 @@ class Guard:
         if self._at_hand is not None and (entry := self._at_hand.get(key)) is not None:
             return entry, None
         names = [key, *beside()]
-        is_direct = getattr(self.store, "is_direct", None)
-        if is_direct is not None and not is_direct(key):  # there are middlewares that see what is read, one by one
+        is_direct = getattr(type(self.store), "is_direct", None)
+        if is_direct is not None and not is_direct(
+            self.store, key
+        ):  # there are middlewares that see what is read, one by one
             entry = await self.get(key)
             others = None if entry is not None else await self.get_many(names[1:])
             return entry, None if others is None else dict(zip(names[1:], others, strict=True))
