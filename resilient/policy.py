@@ -44,7 +44,7 @@ class Policy:
     Args:
         deadline: the time for a whole call; 30 s.
         fallback: what answers when all else has failed; nothing.
-        cache: which answers are kept; none.
+        cache: which answers are kept; those that say for how long, or by what they can be confirmed (RFC 9111).
         retry: when a failed attempt is made again; three attempts.
         budget: how much retries may add to the traffic of a host.
         breaker: when calls to a failing origin are refused.
@@ -103,7 +103,7 @@ class Policy:
 
     @classmethod
     def standard(cls) -> Self:
-        """Deadline, retry with budget, breaker and attempt timeout at their defaults: what ``Policy()`` is."""
+        """Deadline, cache, retry with budget, breaker and attempt timeout at their defaults: what ``Policy()`` is."""
         return cls()
 
     @classmethod
@@ -149,7 +149,7 @@ class Policy:
         found: list[Any] = [
             DEFAULT_DEADLINE if self.deadline is UNSET else self.deadline,
             None if self.fallback is UNSET else self.fallback,
-            None if self.cache is UNSET else self.cache,
+            DEFAULT_CACHE if self.cache is UNSET else self.cache,
             DEFAULT_RETRY if self.retry is UNSET else self.retry,
             DEFAULT_BREAKER if self.breaker is UNSET else self.breaker,
             None if self.rate_limit is UNSET else self.rate_limit,
@@ -181,10 +181,11 @@ _KINDS: dict[str, type] = {
 }
 DEFAULT_DEADLINE = Deadline(30.0, named=False)
 DEFAULT_ATTEMPT_TIMEOUT = AttemptTimeout(10.0, named=False)
+DEFAULT_CACHE = ResponseCache()
 DEFAULT_RETRY = Retry()
 DEFAULT_BUDGET = Budget()
 DEFAULT_BREAKER = CircuitBreaker()
-_DEFAULTS = (DEFAULT_DEADLINE, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_RETRY, DEFAULT_BUDGET, DEFAULT_BREAKER)
+_DEFAULTS = (DEFAULT_DEADLINE, DEFAULT_CACHE, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_RETRY, DEFAULT_BUDGET, DEFAULT_BREAKER)
 
 
 def _line(name: str, stage: object) -> str:

@@ -16,8 +16,8 @@ def measure(bench: Bench) -> list[Row]:
     """A hit in memory of our transport, called directly, beside a plain ``AsyncClient.get``.
 
     Both over a transport that does nothing, with 2 KB of body; what is kept is fresh by its own word. All other stages
-    are on, as by default. As from any
-    transport, the hit's body is ready, and not read yet; that of the plain call has been read by the client.
+    are on, as by default. As from any transport, the hit's body is ready, and not read yet; that of the plain call has
+    been read by the client.
     """
     found = []
     for family in families():

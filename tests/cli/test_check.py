@@ -32,6 +32,7 @@ api.test
 
 *    (not in the file: the standard policy)
   deadline         30 s for the whole call  (default)
+  response cache   as RFC 9111 says  (default)
   retry            at most 3 attempts of DELETE GET HEAD OPTIONS PUT, 50 ms to 20 s apart  (default)
   budget           100 tokens; a retry costs 10, a throttled one 5, a success earns 1, a second 0.5  (default)
   circuit breaker  10 failures in a row, or 50 % of at least 20 calls in 10 s; opens for 1 s, doubling to 30 s  (default)

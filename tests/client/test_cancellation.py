@@ -346,12 +346,12 @@ def test_one_who_gives_up_does_not_disturb_the_others(world_of, step):
 
 
 def test_giving_up_is_no_failure_of_the_origin(world_of):
-    """Twenty callers who lose patience open no circuit, and are counted as what they are."""
+    """Twenty callers who lose patience, each with a request of its own, open no circuit, and are counted as such."""
     world = world_of("async")
     origin = world.origin()
     origin.hangs(times=20)
     events = []
-    client = world.client(origin, telemetry=[events.append])
+    client = world.client(origin, Policy(cache=None), telemetry=[events.append])
 
     async def impatient():
         async with asyncio.timeout(0.5):

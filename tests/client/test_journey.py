@@ -31,7 +31,8 @@ def test_an_answer_carries_its_journey(world, origin):
     ]
     assert [one.reason for one in journey.waits] == ["5xx", "protocol"]
     assert journey.seconds == pytest.approx(0.875 + sum(one.delay for one in journey.waits))
-    assert (journey.circuit, journey.cache) == ("closed", None)
+    assert journey.circuit == "closed"
+    assert (journey.cache.result, journey.cache.detail) == ("miss", "no-validator")
     instants = [at for at, _ in journey.timeline]
     assert instants == sorted(instants)
 

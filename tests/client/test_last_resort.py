@@ -12,7 +12,7 @@ URL = "https://api.test/"
 
 
 class Slow:
-    """A store for tasks whose ``get`` takes a while, as on a machine that is busy elsewhere."""
+    """A store for tasks whose reading takes a while, as on a machine that is busy elsewhere."""
 
     name = "slow"
 
@@ -22,12 +22,9 @@ class Slow:
     async def secret(self):
         return self.store.secret()
 
-    async def get(self, key):
+    async def get_many(self, keys):
         self.gets += 1
         await self.world.sleep(self.seconds)
-        return self.store.get(key)
-
-    async def get_many(self, keys):
         return self.store.get_many(keys)
 
     async def commit(self, changes, *, expected, tags=()):

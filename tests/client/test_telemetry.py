@@ -38,7 +38,7 @@ def test_everybody_hears_of_everything_in_order(world, origin):
     caller = world.client(origin, telemetry=[ear, heard.append], name="checkout")
     origin.answers(503, times=1)
     caller.get("/path?secret=1")
-    assert names(heard) == [AttemptEnded, Retried, AttemptEnded, CallEnded]
+    assert names(heard) == [AttemptEnded, Retried, AttemptEnded, CacheStored, CacheLookup, CallEnded]
     assert ear.heard == heard
     end = heard[-1]
     assert (end.client, end.route, end.method, end.origin) == ("checkout", "*", "GET", "https://api.test")
@@ -121,11 +121,11 @@ def test_a_subscriber_that_fails_hurts_nobody(world, origin, caplog):
     with caplog.at_level(logging.ERROR, logger="resilient.telemetry"):
         for _ in range(5):
             assert caller.get().status_code == 200
-    assert len(heard) == len(failed) == 10
+    assert len(heard) == len(failed) == 20
     assert [record.message for record in caplog.records] == [
         "a telemetry sink failed; its further failures are only counted"
     ]
-    assert caller.client._owner.engine.sinks.failures == 10
+    assert caller.client._owner.engine.sinks.failures == 20
 
 
 def test_a_subscriber_that_fails_at_the_end_of_a_body_hurts_nobody(world, origin):
@@ -184,7 +184,8 @@ def test_a_subscriber_may_ask_whose_events_they_are(world, origin):
     sorting = Sorting()
     caller = world.client(origin, telemetry=[sorting], name="checkout", policies={"api.test": Policy()})
     caller.get()
-    assert sorting.heard == [("client", "checkout", "api.test", kind) for kind in (AttemptEnded, CallEnded)]
+    kinds = (AttemptEnded, CacheStored, CacheLookup, CallEnded)
+    assert sorting.heard == [("client", "checkout", "api.test", kind) for kind in kinds]
     sorting.heard.clear()
     caller.get(extensions=options(route="items"))
     assert {route for _, _, route, _ in sorting.heard} == {"items"}

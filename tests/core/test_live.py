@@ -56,7 +56,7 @@ def test_whoever_attaches_sees_what_was_and_what_comes(live, tmp_path):
         while (record := next(records)) is not None:
             names.append(record.event.name)
             assert record.source == Source("client", "shop", "*")
-        assert names == ["resilient.attempt", "resilient.call"]
+        assert names == ["resilient.attempt", "resilient.cache.stored", "resilient.cache.lookup", "resilient.call"]
         client.circuit(server.url).isolate()
         opened = until(records, CircuitOpened)[-1].event
         assert opened == CircuitOpened(circuit=server.url, open_for=float("inf"), cause="manual")
