@@ -60,6 +60,7 @@ class ResponseControl(Struct, frozen=True):
         private: it may be kept for one user.
         immutable: it does not change while it is fresh (RFC 8246).
         max_age: how long it is fresh.
+        s_maxage: how long it is fresh where several users share it.
         stale_while_revalidate: how stale it may be served while it is asked for anew (RFC 5861 section 3).
         stale_if_error: how stale it may stand in for a failure (RFC 5861 section 4).
         targeted: whether all this was written for this cache (RFC 9213), so that Expires does not count.
@@ -74,9 +75,15 @@ class ResponseControl(Struct, frozen=True):
     private: bool = False
     immutable: bool = False
     max_age: int | None = None
+    s_maxage: int | None = None
     stale_while_revalidate: int | None = None
     stale_if_error: int | None = None
     targeted: bool = False
+
+    @property
+    def is_everybodys(self) -> bool:
+        """Whether it says so (section 3.5); where it says two things, the more careful one counts (section 4.2.1)."""
+        return not self.private and self.s_maxage != 0 and (self.public or self.s_maxage is not None)
 
 
 def request_control(fields: Fields) -> RequestControl:
@@ -184,6 +191,7 @@ def _response_control(text: str) -> ResponseControl:
         private="private" in given,
         immutable="immutable" in given,
         max_age=_least(given, "max-age"),
+        s_maxage=_least(given, "s-maxage"),
         stale_while_revalidate=_least(given, "stale-while-revalidate"),
         stale_if_error=_least(given, "stale-if-error"),
     )
@@ -219,6 +227,7 @@ def _targeted_control(text: str) -> ResponseControl | None:
         private=bool(given.get("private")),
         immutable=given.get("immutable") is True,
         max_age=seconds("max-age"),
+        s_maxage=seconds("s-maxage"),
         stale_while_revalidate=seconds("stale-while-revalidate"),
         stale_if_error=seconds("stale-if-error"),
         targeted=True,

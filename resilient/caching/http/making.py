@@ -15,7 +15,6 @@ from resilient.caching.http.stated import AS_STATED, STATED, Spans, span_of
 from resilient.caching.http.terms import Terms
 from resilient.caching.strategies.early import Early
 from resilient.http.answer import Answer, answer
-from resilient.http.directives import cache_control
 from resilient.http.fields import Fields, Raw
 from resilient.http.freshness import HEURISTIC_STATUSES, Lifetime
 from resilient.http.groups import groups
@@ -128,7 +127,7 @@ def draft(
     origin, secret = asked.call.host.origin, asked.secret
     names_of_groups = groups(fields)
     tags = [*names_of_groups, *(group_tag(origin, group, secret) for group in names_of_groups)]
-    public = control.public or "s-maxage" in cache_control(fields.lines("cache-control"))
+    public = control.is_everybodys
     if asked.partition and not public:
         tags.append(tag_of(asked.resource))
     return Draft(said, kept_fields(fields, control, received_at), times, note, public, tags)
