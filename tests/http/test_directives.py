@@ -158,7 +158,7 @@ def said(*lines):
         ("must-understand, no-store", ResponseControl(must_understand=True, no_store=True)),
         ("public, immutable", ResponseControl(public=True, immutable=True)),
         ('private="x"', ResponseControl(private=True)),
-        ("proxy-revalidate, s-maxage=5, no-transform, stale, x=1", ResponseControl()),
+        ("proxy-revalidate, s-maxage=5, no-transform, stale, x=1", ResponseControl(s_maxage=5)),
         ("max-age=5", ResponseControl(max_age=5)),
         (
             "max-age=5, stale-while-revalidate=6, stale-if-error=7",

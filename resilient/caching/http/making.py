@@ -150,10 +150,14 @@ def finished(draft: Draft, extensions: Mapping[str, Any], asked: Asked, terms: T
 
 
 def _may_have_a_ttl(status: int, said: Answer, terms: Terms) -> bool:
-    """Whether a configured time may stand in for what an answer says: where it says nothing, not for a failure."""
-    if said.lifetime.is_explicit or said.lifetime.source == "heuristic" or status in terms.deviations.statuses:
+    """Whether a configured time may stand in for what an answer says.
+
+    Not for a failure; and what caches keep only at the origin's word must have one that it may be kept for a while:
+    ``max-age=0``, which frameworks write on all they send, would make a refusal last.
+    """
+    if status in terms.deviations.statuses:
         return True
-    return status in HEURISTIC_STATUSES and not is_failed_status(status)
+    return not is_failed_status(status) and (status in HEURISTIC_STATUSES or said.lifetime.seconds > 0)
 
 
 def _without_vary(said: Answer) -> Answer:

@@ -1,0 +1,86 @@
+"""What a reviewer did to the cache of answers, each once; what it had to say to that."""
+
+from itertools import chain, repeat
+
+import pytest
+
+from resilient.testing import Reply
+
+from .http_caching import CACHED, cached, is_hit
+
+ANN, BOB = ({"authorization": f"Bearer {name}"} for name in ("ann", "bob"))
+
+
+def who(request):
+    return request.headers.get("authorization", "nobody").encode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "private, max-age=60, s-maxage=60", "private, public, max-age=60", "max-age=60, s-maxage=0",
+        "public, max-age=60, s-maxage=0",
+    ],
+)  # fmt: skip
+def test_an_answer_that_contradicts_itself_is_nobody_elses(world, origin, said):
+    """Of two words for whose it is, the more careful one counts."""
+    origin.behaves(lambda request, *_: Reply(body=who(request), headers={"cache-control": said}))
+    caller = world.client(origin, CACHED)
+    assert [caller.get(headers=user).content for user in (ANN, BOB, ANN)] == [
+        b"Bearer ann",
+        b"Bearer bob",
+        b"Bearer ann",
+    ]
+    assert origin.sent == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"overrides": {"targets": ["my-cc"]}}, {"my-cc": "private, max-age=60", "cache-control": "s-maxage=60"}),
+        ({"overrides": {"targets": ["my-cc"]}}, {"my-cc": "max-age=60", "cache-control": "public"}),
+        ({"rules": "ttl-only", "ttl": "60s"}, {"cache-control": "public, s-maxage=60"}),
+    ],
+)
+def test_what_does_not_count_makes_no_answer_everybodys(world, origin, options, said):
+    """Neither a Cache-Control that another field stands in for, nor one that a policy does not believe."""
+    origin.behaves(lambda request, *_: Reply(body=who(request), headers=said))
+    caller = world.client(origin, cached(**options))
+    assert [caller.get(headers=user).content for user in (ANN, BOB, ANN)] == [
+        b"Bearer ann",
+        b"Bearer bob",
+        b"Bearer ann",
+    ]
+    assert origin.sent == 2
+
+
+def test_a_target_field_can_make_an_answer_everybodys(world, origin):
+    """It stands in for Cache-Control in this too."""
+    origin.answers(headers={"my-cc": "max-age=60, public", "cache-control": "private"})
+    caller = world.client(origin, cached(overrides={"targets": ["my-cc"]}))
+    assert [is_hit(caller.get(headers=user)) for user in (ANN, BOB)] == [False, True]
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 429, 500, 503])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cache-control": "max-age=0, private, must-revalidate"},
+        {"cache-control": "max-age=0"},
+        {"expires": "0"},
+        {"age": "x"},
+    ],
+)
+def test_no_ttl_makes_a_refusal_last(world, origin, status, said):
+    """That it must not be used again is no reason to use it for as long as the policy says."""
+    replies = chain([Reply(status=status, headers=said)], repeat(Reply(body=b"good")))
+    origin.behaves(lambda *_: next(replies))
+    caller = world.client(origin, cached(ttl="5m"))
+    assert [caller.get().status_code for _ in range(2)] == [status, 200]
+
+
+def test_no_ttl_makes_a_failure_last_that_says_it_may(world, origin):
+    """Its origin meant a moment; a redirect that says so lasts as long as the policy has it."""
+    origin.behaves(lambda request, *_: Reply(status=int(request.url.path[1:]), headers={"cache-control": "max-age=1"}))
+    caller = world.client(origin, cached(ttl="5m"))
+    assert [is_hit(caller.get(f"/{status}")) for status in (503, 503, 302, 302)] == [False, False, False, True]
