@@ -262,8 +262,12 @@ async def _forget(call: Call, response: Response) -> None:
     """Forget what an answer under a policy without a cache shows to be untrue: other policies may have kept it."""
     assert call.store is not None
     guard = Guard(call.store, call.runtime, call.record)
-    if (secret := await guard.secret()) is not None:
-        await written(call, response, guard, secret)
+    try:
+        if (secret := await guard.secret()) is not None:
+            await written(call, response, guard, secret)
+    except BaseException:
+        await call.discard(response)
+        raise
 
 
 def _options_of(request: Request) -> Options:

@@ -229,9 +229,13 @@ class ResponseCache:
         question = slot.question(await slot.begin()) if may_be_kept else None
         response = await self._past(call, proceed, "method", "method")
         began = None if question is None else question.began
-        alone = await written(call, response, guard, asked.secret, began)
-        if question is not None and alone and "content-location" in response.headers:
-            await question.put(response, Spans(STATED, STATED))
+        try:
+            alone = await written(call, response, guard, asked.secret, began)
+            if question is not None and alone and "content-location" in response.headers:
+                await question.put(response, Spans(STATED, STATED))
+        except BaseException:
+            await call.discard(response)
+            raise
         return response
 
 

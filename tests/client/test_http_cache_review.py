@@ -1,12 +1,16 @@
 """What a reviewer did to the cache of answers, each once; what it had to say to that."""
 
+import asyncio
 from itertools import chain, repeat
 
 import pytest
 
+from resilient.ports import StorePair
+from resilient.runtime.lift import Lifted
+from resilient.stores.memory import MemoryStore
 from resilient.testing import Reply
 
-from .http_caching import CACHED, cached, is_hit
+from .http_caching import BARE, CACHED, cached, fresh, is_hit, status_of
 
 ANN, BOB = ({"authorization": f"Bearer {name}"} for name in ("ann", "bob"))
 
@@ -84,3 +88,78 @@ def test_no_ttl_makes_a_failure_last_that_says_it_may(world, origin):
     origin.behaves(lambda request, *_: Reply(status=int(request.url.path[1:]), headers={"cache-control": "max-age=1"}))
     caller = world.client(origin, cached(ttl="5m"))
     assert [is_hit(caller.get(f"/{status}")) for status in (503, 503, 302, 302)] == [False, False, False, True]
+
+
+def test_a_condition_that_raises_keeps_nothing_and_harms_nobody(world, origin):
+    """The answer is not kept, which is told; the caller has it, and the connection is free again."""
+    origin.answers(headers=fresh(), body=b"whole")
+    caller = world.client(origin, cached(condition=lambda response: response.json()["x"]))
+
+    async def streamed():
+        response = await caller.ask(stream=True)
+        return response, await caller.read(response)
+
+    for _ in range(2):
+        response, content = world.do(streamed)
+        assert (content, status_of(response)["detail"]) == (b"whole", "condition-failed")
+    assert (origin.sent, origin.open_bodies) == (2, 0)
+
+
+class SlowStore(Lifted):
+    """A store in memory that takes its time once it is told to."""
+
+    name = "slow"
+    sleep = None
+
+    async def get(self, key):
+        await self._wait()
+        return await super().get(key)
+
+    async def commit(self, *given, **named):
+        await self._wait()
+        return await super().commit(*given, **named)
+
+    async def _wait(self):
+        self.waits += self.sleep is not None
+        if self.sleep is not None:
+            await self.sleep(10)
+
+
+class Remembering(MemoryStore):
+    """A store that a guard has to ask as it asks a slow one."""
+
+
+@pytest.mark.parametrize("colour", ["async"])
+@pytest.mark.parametrize("what", ["POST", "POST past a policy without a cache", "304 of another variant", "HEAD"])
+def test_an_answer_is_let_go_of_if_its_call_is_cancelled_while_the_store_is_slow(world, origin, what):
+    """Whoever holds it when the call ends gives its connection back."""
+    memory = Remembering(clock=world.clock)
+    slow = SlowStore(memory)
+    slow.waits = 0
+    cache = cached(store_budget=None)
+    policies = {"GET *": cache, "*": BARE} if "past" in what else cache
+    caller = world.client(origin, policies, store=StorePair(blocking=memory, tasks=slow))
+    method = what.split()[0].replace("304", "GET")
+    last = False
+
+    def behave(request, *_):
+        if not last:
+            language = request.headers["accept-language"]
+            return Reply(headers={"cache-control": "no-cache", "vary": "accept-language", "etag": f'"{language}"'})
+        slow.sleep = world.sleep
+        return Reply(status=304 if "304" in what else 200, headers={"etag": '"en"'}, body=b"" if "304" in what else b"x")
+
+    origin.behaves(behave)
+    for language in ("de", "en"):
+        caller.get(headers={"accept-language": language})
+    last = True
+
+    async def main():
+        task = asyncio.ensure_future(caller.ask(method, stream=True, headers={"accept-language": "de"}))
+        await world.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    world.do(main)
+    assert (slow.waits > 0, origin.sent, origin.open_bodies) == (True, 3, 0)

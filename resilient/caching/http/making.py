@@ -27,7 +27,7 @@ from resilient.outcome import is_failed_status
 from resilient.ports import Clock
 from resilient.runtime.clock import which_clock
 
-NotKept: TypeAlias = Reason | Literal["condition", "overtaken", "store", "keeps-better"]
+NotKept: TypeAlias = Reason | Literal["condition", "condition-failed", "overtaken", "store", "keeps-better"]
 """Why an answer is not kept; the only words that are said of it."""
 UNKEYED = frozenset(
     {

@@ -89,7 +89,11 @@ class Question:
         if response.status_code != 304 or not conditional:
             return response
         update, clock = Fields(response.headers.raw), self._call.runtime.clock
-        validated = await confirmed(self._setting.guard, asked, self._terms, found, update, self.began, clock)
+        try:
+            validated = await confirmed(self._setting.guard, asked, self._terms, found, update, self.began, clock)
+        except BaseException:
+            await call.discard(response)
+            raise
         if validated == "for-caller":
             return response
         await self._call.discard(response)
@@ -117,9 +121,8 @@ class Question:
         chosen = found.chosen
         if is_failed_status(status) and chosen is not None and not is_failed_status(chosen.answer.status):
             return self._not_kept("keeps-better")
-        holds = terms.holds
-        if holds is not None and not holds(result=value, args=(), kwargs={}, key=found.key):
-            return self._not_kept("condition")
+        if (refusal := self._refusal(value)) is not None:
+            return self._not_kept(refusal)
         if validated is not None:
             return await self._keep(made, validated.kept.extensions, validated.kept.body)
         body = self._call.library.body(value)
@@ -131,6 +134,14 @@ class Question:
             return self._not_kept("too-large")
         body.watch(Tee(complete, self._not_kept, terms.max_body))
         return None
+
+    def _refusal(self, value: Response) -> NotKept | None:
+        """Why the condition does not have it kept; one that raises must not fail a call that was answered."""
+        holds = self._terms.holds
+        try:
+            return None if holds is None or holds(result=value, args=(), kwargs={}, key=self._setting.found.key) else "condition"
+        except Exception:  # noqa: BLE001
+            return "condition-failed"
 
     async def _put_head(self, value: Response) -> Entry | None:
         """Freshen what is kept by the answer to HEAD, or let it be stale if that speaks of another one."""

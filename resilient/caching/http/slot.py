@@ -98,7 +98,11 @@ class ResponseSlot(Reading):
         question = self._question
         if value is self._final or question is None:
             return None
-        entry = await question.put(value, Spans(fresh_for, keep_for))
+        try:
+            entry = await question.put(value, Spans(fresh_for, keep_for))
+        except BaseException:
+            await self.discard(value)
+            raise
         if question.stored:
             self._crowd().kept(self.name)
         return entry
