@@ -46,6 +46,11 @@ class Forgotten:
             else:
                 self._remember(self._tags if command is Command.DELETE_TAGS else self._keys, names)
 
+    @property
+    def last(self) -> int:
+        """The number of the last time that anything was forgotten; 0 if nothing ever was."""
+        return self._last
+
     def when(self, key: str, tags: Iterable[str]) -> int:
         """The number of the last time that ``key``, or something with these tags, was forgotten; 0 if never."""
         if not self._last:

@@ -7,7 +7,7 @@ from typing import Any
 
 from resilient.caching.control import Command
 from resilient.caching.core import Core
-from resilient.caching.marks import EVERYWHERE, mark
+from resilient.caching.marks import EVERYWHERE, leaving
 from resilient.caching.mounts import Mount
 from resilient.caching.names import all_names, is_mark, key_of, matcher
 from resilient.durations import Duration, seconds_of
@@ -100,7 +100,7 @@ class Plain:
         start = pattern.partition("*")[0]
         if self._core.keeps_answers and (start.startswith(_ANSWERS) or _ANSWERS.startswith(start)):
             # An answer that a client is asking for now is not kept either.
-            await self._store(_ANSWERS).commit({EVERYWHERE: mark(self._core.clock.wall())})
+            await self._store(_ANSWERS).commit(leaving([EVERYWHERE], self._core.clock.wall()))
         return await self.delete_many(*[key async for key in self._scan(pattern) if not is_mark(key)])
 
     async def delete_tags(self, *tags: str) -> int:

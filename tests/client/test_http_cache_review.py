@@ -5,6 +5,7 @@ from itertools import chain, repeat
 
 import pytest
 
+from resilient.caching.names import is_mark
 from resilient.ports import StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
@@ -147,7 +148,9 @@ def test_an_answer_is_let_go_of_if_its_call_is_cancelled_while_the_store_is_slow
             language = request.headers["accept-language"]
             return Reply(headers={"cache-control": "no-cache", "vary": "accept-language", "etag": f'"{language}"'})
         slow.sleep = world.sleep
-        return Reply(status=304 if "304" in what else 200, headers={"etag": '"en"'}, body=b"" if "304" in what else b"x")
+        return Reply(
+            status=304 if "304" in what else 200, headers={"etag": '"en"'}, body=b"" if "304" in what else b"x"
+        )
 
     origin.behaves(behave)
     for language in ("de", "en"):
@@ -163,3 +166,33 @@ def test_an_answer_is_let_go_of_if_its_call_is_cancelled_while_the_store_is_slow
 
     world.do(main)
     assert (slow.waits > 0, origin.sent, origin.open_bodies) == (True, 3, 0)
+
+
+def test_a_write_overtakes_an_answer_whose_mark_the_store_has_let_go_of(world, origin):
+    """What this process made forget it remembers, however small its store is."""
+    content = b"old"
+
+    def behave(request, *_):
+        nonlocal content
+        if request.method == "PUT":
+            content = b"new"
+            return Reply(status=204)
+        return Reply(body=content, headers=fresh(600), latency=2 if request.url.path == "/slow" else 0)
+
+    origin.behaves(behave)
+    memory = MemoryStore(20, clock=world.clock)
+    caller = world.client(origin, CACHED, store=StorePair(blocking=memory, tasks=Lifted(memory)))
+
+    async def reader():
+        return (await caller.ask(url="/slow")).content
+
+    async def writer():
+        await world.sleep(1)
+        await caller.ask("PUT", "/slow")
+        for number in range(30):
+            await caller.ask(url=f"/{number}")
+        return [key for key in memory.scan() if is_mark(key)]
+
+    assert world.run([reader, writer]) == [b"old", []]
+    last = caller.get("/slow")
+    assert (last.content, is_hit(last)) == (b"new", False)

@@ -4,6 +4,8 @@ What is forgotten leaves marks for a while. Whoever asks the origin looks at the
 together with the marks being still the same: the store sees to it that nothing happens in between. So it holds for all
 processes that share the store, and nobody who is answered from it has to look at a mark.
 
+A store may let go of a mark as of any other entry. So each process also remembers which it left itself.
+
 A cluster has a resource's mark where its answers are, but not those of its origin and of everywhere: these are looked
 at before and after.
 """
@@ -16,7 +18,7 @@ from functools import lru_cache
 from resilient.caching.guard import Guard
 from resilient.caching.http.asked import digest
 from resilient.caching.http.places import key_of
-from resilient.caching.marks import EVERYWHERE, MARKED, mark
+from resilient.caching.marks import EVERYWHERE, LEFT, MARKED, leaving
 from resilient.caching.names import MARK
 from resilient.entry import Entry
 from resilient.ports import NO_ENTRIES, Clock
@@ -63,13 +65,24 @@ class Began:
         wall: the moment, seconds since the epoch.
     """
 
-    __slots__ = ("_clock", "_now", "marks", "wall")
+    __slots__ = ("_clock", "_now", "_since", "marks", "wall")
 
     def __init__(self, clock: Clock, marks: Mapping[str, Entry | None] | None) -> None:
         self._clock = clock
         self._now = clock.now()
+        self._since = LEFT.last
         self.wall = clock.wall()
         self.marks = marks
+
+    def bring_up_to_date(self, left: Mapping[str, Entry | None]) -> None:
+        """Take marks into account that were left meanwhile, of which it is known that they change nothing here."""
+        self._since = LEFT.last
+        self.marks = None if self.marks is None else {name: left.get(name, one) for name, one in self.marks.items()}
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether this process left such a mark meanwhile, though the store may have let go of it."""
+        return self.marks is not None and LEFT.when("", self.marks) > self._since
 
     @property
     def is_too_long_ago(self) -> bool:
@@ -121,7 +134,7 @@ class Resources:
             expected, and nothing was done.
         """
         wall = clock.wall()
-        left: dict[str, Entry | None] = {name: mark(wall) for name in self._marks}
+        left = leaving(self._marks, wall)
         gone: dict[str, Entry | None] = {}
         lists = 0
         for name in self._names:

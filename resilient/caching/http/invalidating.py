@@ -10,7 +10,7 @@ from resilient.caching.guard import Guard
 from resilient.caching.http.asked import partition_of, resource_of
 from resilient.caching.http.forgetting import Resources
 from resilient.caching.http.places import ANSWER
-from resilient.caching.marks import EVERYWHERE, mark
+from resilient.caching.marks import EVERYWHERE, leaving
 from resilient.entry import Entry
 from resilient.messages import URL, origin_of
 from resilient.ports import NO_ENTRIES, EntryStore, Runtime
@@ -62,7 +62,7 @@ class Invalidating:
         return await self._where(lambda key, entry: "place" in entry.meta and _partition(key) == mine)
 
     def _marked(self) -> dict[str, Entry | None]:
-        return {EVERYWHERE: mark(self._runtime.clock.wall())}
+        return leaving([EVERYWHERE], self._runtime.clock.wall())
 
     async def _where(self, holds: Callable[[str, Entry], bool]) -> int:
         await self._store.commit(self._marked())

@@ -139,7 +139,11 @@ class Question:
         """Why the condition does not have it kept; one that raises must not fail a call that was answered."""
         holds = self._terms.holds
         try:
-            return None if holds is None or holds(result=value, args=(), kwargs={}, key=self._setting.found.key) else "condition"
+            return (
+                None
+                if holds is None or holds(result=value, args=(), kwargs={}, key=self._setting.found.key)
+                else "condition"
+            )
         except Exception:  # noqa: BLE001
             return "condition-failed"
 
@@ -192,7 +196,7 @@ class Question:
         asked, found, began = self._asked, self._setting.found, self.began
         if began.marks is None:
             return None
-        if began.is_too_long_ago:
+        if began.is_too_long_ago or began.is_overtaken:
             return False
         key = key_of(asked.resource, "" if kept.is_public else asked.partition)
         place = found if found.key == key else Found(key)

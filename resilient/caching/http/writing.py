@@ -41,7 +41,7 @@ async def written(call: Call, response: Response, guard: Guard, secret: bytes, b
     if began is not None and began.marks is not None:
         done = await resources.forget(guard, clock, began.marks)
         if done is not None:
-            began.marks = {name: done[1].get(name, entry) for name, entry in began.marks.items()}
+            began.bring_up_to_date(done[1])
             return True
     await resources.forget(guard, clock)
     return False
