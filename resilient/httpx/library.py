@@ -17,6 +17,7 @@ from resilient.httpx.errors import (
     DeadlineExceededError,
     RateLimitedError,
 )
+from resilient.http.codings import MAX_INFLATED, ZLIB, inflates
 from resilient.messages import origin_of
 from resilient.outcome import Failure
 from resilient.ports import HttpLibrary
@@ -45,7 +46,7 @@ def _with_fields(request: httpx.Request, fields: Sequence[tuple[bytes, bytes]]) 
 
 
 _UNLIMITED = 1_000_000
-_PIECE = 16 * 1024
+_PIECE = 1024
 _NOT_ELSEWHERE = {"host", "content-length", "content-type", "transfer-encoding"}
 _CREDENTIALS = ("authorization", "cookie", "token", "api-key", "apikey", "secret")
 
@@ -98,14 +99,18 @@ def _headers(fields: tuple[tuple[bytes, bytes], ...]) -> httpx.Headers:
 
 
 def _decodes(fields: list[tuple[bytes, bytes]], content: bytes) -> bool:
-    """In small pieces, which may be much larger once decoded."""
+    """In small pieces, which may be much larger once decoded, and only so far: nobody else has a turn meanwhile."""
     headers = httpx.Headers(fields)
-    if "content-encoding" not in headers:
-        return True
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding in ZLIB:
+        return inflates(coding, content)
     pieces = (content[at : at + _PIECE] for at in range(0, len(content), _PIECE))
+    length = 0
     try:
-        for _ in httpx.Response(200, headers=headers, content=pieces).iter_bytes():
-            pass
+        for piece in httpx.Response(200, headers=headers, content=pieces).iter_bytes():
+            length += len(piece)
+            if length > MAX_INFLATED:
+                return False
     except httpx.DecodingError:
         return False
     return True

@@ -1,11 +1,14 @@
 """What a reviewer did to the cache of answers, each once; what it had to say to that."""
 
 import asyncio
+import gzip
+import zlib
 from itertools import chain, repeat
 
 import pytest
 
 from resilient.caching.names import is_mark
+from resilient.http.codings import MAX_INFLATED
 from resilient.ports import StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
@@ -196,3 +199,41 @@ def test_a_write_overtakes_an_answer_whose_mark_the_store_has_let_go_of(world, o
     assert world.run([reader, writer]) == [b"old", []]
     last = caller.get("/slow")
     assert (last.content, is_hit(last)) == (b"new", False)
+
+
+def zeros(length):
+    """So many of them, coded with gzip: a thousandth of that."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, 31)
+    pieces = [coder.compress(b"\0" * 2**20) for _ in range(length // 2**20)]
+    return b"".join(pieces) + coder.flush()
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (gzip.compress(b"text " * 100), True), (gzip.compress(b"text " * 100)[:-12], False),
+        (gzip.compress(b"text " * 100)[:-1], False), (zeros(MAX_INFLATED), True), (zeros(MAX_INFLATED + 2**20), False),
+    ],
+    ids=["whole", "ends early", "ends just too early", "longest", "bomb"],
+)  # fmt: skip
+def test_a_coded_body_is_kept_if_it_can_be_decoded_without_much_ado(world, origin, body, kept):
+    """Not if it ends too early, and not if to see that nobody else would have a turn for seconds."""
+    origin.answers(headers={**fresh(), "content-encoding": "gzip"}, body=body)
+    caller = world.client(origin, CACHED)
+
+    async def streamed():
+        response = await caller.ask(stream=True)
+        pieces = response.iter_raw() if world.colour == "blocking" else response.aiter_raw()
+        length = sum([len(piece) for piece in pieces] if world.colour == "blocking" else [len(one) async for one in pieces])
+        await caller.close(response)
+        return length, is_hit(response)
+
+    assert [world.do(streamed) for _ in range(2)] == [(len(body), False), (len(body), kept)]
+
+
+@pytest.mark.parametrize(("coding", "coded"), [("deflate", zlib.compress(b"x")), ("Deflate", zlib.compress(b"x", wbits=-15))])
+def test_both_forms_of_deflate_can_be_decoded(world, origin, coding, coded):
+    """With its frame, and without, as some servers send it."""
+    origin.answers(headers={**fresh(), "content-encoding": coding}, body=coded)
+    caller = world.client(origin, CACHED)
+    assert [(one.content, is_hit(one)) for one in (caller.get(), caller.get())] == [(b"x", False), (b"x", True)]
