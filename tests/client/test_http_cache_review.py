@@ -7,6 +7,7 @@ from itertools import chain, repeat
 
 import pytest
 
+from resilient import ResponseCache
 from resilient.caching.names import is_mark
 from resilient.http.codings import MAX_INFLATED
 from resilient.ports import StorePair
@@ -237,3 +238,29 @@ def test_both_forms_of_deflate_can_be_decoded(world, origin, coding, coded):
     origin.answers(headers={**fresh(), "content-encoding": coding}, body=coded)
     caller = world.client(origin, CACHED)
     assert [(one.content, is_hit(one)) for one in (caller.get(), caller.get())] == [(b"x", False), (b"x", True)]
+
+
+@pytest.mark.parametrize(
+    ("cache", "said"),
+    [
+        (cached(), "public, max-age=1, stale-while-revalidate=100"),
+        (BARE.replace(cache=ResponseCache.soft(ttl="100s", soft_ttl="1s")), "public"),
+    ],
+    ids=["standard", "soft"],
+)
+def test_everybodys_stale_answer_is_asked_for_once_whoever_finds_it(world, origin, cache, said):
+    """A hundred users are served at once; in the background goes one question, not one for each of them."""
+    origin.answers(headers={"cache-control": said}, latency=1)
+    caller = world.client(origin, cache)
+
+    async def main():
+        await caller.ask(headers={"authorization": "first"})
+        await world.sleep(5)
+
+    world.do(main)
+    users = [lambda user=user: caller.ask(headers={"authorization": user}) for user in map(str, range(100))]
+    began = world.now
+    assert all(is_hit(answer) for answer in world.run(users))
+    assert world.now == began
+    world.do(lambda: world.sleep(5))
+    assert origin.sent == 2

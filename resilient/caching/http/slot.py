@@ -176,6 +176,8 @@ class ResponseSlot(Reading):
         slot = ResponseSlot(self._terms, self._asked.behind(call), self._proceed, guard)
         slot._seen = self._seen
         slot._found = self._found
+        if self._found is not None:
+            slot.name = self._found.key  # of whoever's answer it is: everybody's is asked for once
         slot._background = True
 
         async def made() -> tuple[Response, Entry | None]:
