@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from resilient import ResponseCache
+from resilient import DeadlineExceededError, ResponseCache, options
 from resilient.caching.names import is_mark
 from resilient.http.codings import MAX_INFLATED
 from resilient.ports import StorePair
@@ -264,3 +264,15 @@ def test_everybodys_stale_answer_is_asked_for_once_whoever_finds_it(world, origi
     assert world.now == began
     world.do(lambda: world.sleep(5))
     assert origin.sent == 2
+
+
+def test_when_the_time_of_who_asks_is_over_one_of_those_who_wait_asks(world, origin):
+    """The impatient one has its error; all others have one answer, by one more call."""
+    origin.answers(latency=1, headers=fresh(), body=b"whole")
+    caller = world.client(origin, CACHED)
+    deadlines = ["300ms", *["10s"] * 99]
+    calls = [lambda deadline=deadline: caller.ask(extensions=options(deadline=deadline)) for deadline in deadlines]
+    impatient, *others = world.run(calls, return_errors=True)
+    assert isinstance(impatient, DeadlineExceededError)
+    assert {one.content for one in others} == {b"whole"}
+    assert (origin.sent, world.now) == (2, 1.3)

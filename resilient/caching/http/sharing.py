@@ -32,22 +32,25 @@ async def shared(
     Raises:
         DeadlineExceededError: the caller's time was over first.
     """
-    timeout = None if call.time_left == INFINITE else call.time_left
     leads = False
+    timeout = None
 
     async def lead() -> tuple[Response, Entry | None]:
         nonlocal leads
         leads = True
         return await (made() if slot is None else made_in_turn(slot, made, timeout))
 
-    try:
-        (response, entry), _ = await call.runtime.share(flight, lead, timeout)
-    except TimeoutError as error:
-        if call.time_left > 0:
-            raise  # somebody else's
-        raise DeadlineExceededError(call.deadline - call.journey.started) from error
-    except DeadlineExceededError:
-        if leads:
-            raise
-        return None, None  # the leader's time was over, not ours
-    return (response if leads else None), entry
+    while True:
+        timeout = None if call.time_left == INFINITE else call.time_left
+        try:
+            (response, entry), _ = await call.runtime.share(flight, lead, timeout)
+        except TimeoutError as error:
+            if call.time_left > 0:
+                raise  # somebody else's
+            raise DeadlineExceededError(call.deadline - call.journey.started) from error
+        except DeadlineExceededError:
+            if leads:
+                raise
+            # The leader's time was over, not ours: of those who wait the first to come here leads now.
+        else:
+            return (response if leads else None), entry
