@@ -42,12 +42,12 @@ def verdict(answer: Answer, asked: RequestControl, resident: float, cap: float =
         answer: the kept answer.
         asked: what the request wants.
         resident: seconds that it has been kept.
-        cap: seconds that it may be stale at most, whatever the origin allows.
+        cap: seconds that it may be stale at most, whoever allows it.
     """
     why = _objection(answer, asked, resident)
     if why is None:
         return _FRESH
-    if _may_be_late(answer, asked, resident):
+    if _may_be_late(answer, asked, resident, cap):
         return _STALE
     if _may_be_late_behind(answer, asked, resident, cap):
         return _BEHIND
@@ -97,13 +97,13 @@ def _is_too_old(answer: Answer, asked: RequestControl, resident: float) -> bool:
     return answer.age(resident) > asked.max_age
 
 
-def _may_be_late(answer: Answer, asked: RequestControl, resident: float) -> bool:
+def _may_be_late(answer: Answer, asked: RequestControl, resident: float, cap: float) -> bool:
     """Whether the request wants it though it is stale (section 5.2.1.2)."""
     if asked.max_stale is None or asked.min_fresh is not None or asked.no_cache or asked.no_store:
         return False
     if must_be_validated(answer) or _is_too_old(answer, asked, resident):
         return False
-    return -answer.ttl(resident) <= asked.max_stale
+    return -answer.ttl(resident) <= min(asked.max_stale, cap)
 
 
 def _may_be_late_behind(answer: Answer, asked: RequestControl, resident: float, cap: float) -> bool:

@@ -276,3 +276,16 @@ def test_when_the_time_of_who_asks_is_over_one_of_those_who_wait_asks(world, ori
     assert isinstance(impatient, DeadlineExceededError)
     assert {one.content for one in others} == {b"whole"}
     assert (origin.sent, world.now) == (2, 1.3)
+
+
+@pytest.mark.parametrize(("longest", "hits"), [("10s", [True, False]), (0, [False, False]), ("1d", [True, True])])
+def test_a_policy_caps_how_stale_an_answer_a_request_may_have(world, origin, longest, hits):
+    """Whoever allows it, the origin or the request."""
+    origin.answers(headers={**fresh(10), "etag": '"1"'})
+    caller = world.client(origin, cached(max_stale=longest))
+    found = []
+    for seconds in (15, 10_000):
+        caller.get()
+        world.clock.advance(seconds)
+        found.append(is_hit(caller.get(headers={"cache-control": "max-stale"})))
+    assert found == hits
