@@ -10,6 +10,7 @@ import httpx
 
 from resilient import errors
 from resilient.errors import ConfigurationError
+from resilient.http.codings import MAX_INFLATED, ZLIB, inflates
 from resilient.httpx.errors import (
     AttemptTimeoutError,
     CallError,
@@ -17,7 +18,6 @@ from resilient.httpx.errors import (
     DeadlineExceededError,
     RateLimitedError,
 )
-from resilient.http.codings import MAX_INFLATED, ZLIB, inflates
 from resilient.messages import origin_of
 from resilient.outcome import Failure
 from resilient.ports import HttpLibrary

@@ -33,7 +33,8 @@ from tests.tracing import Spans
 
 def test_three_tries_are_one_call_and_three_requests(world, origin, spans):
     """The call is nobody's HTTP request; each try is one, and says how often it was sent before."""
-    caller = world.client(origin, Policy(retry=Retry(max_attempts=3)), telemetry=[spans.sink()], name="shop")
+    policy = Policy(retry=Retry(max_attempts=3), cache=None)
+    caller = world.client(origin, policy, telemetry=[spans.sink()], name="shop")
     origin.answers(503, times=2)
     assert caller.get("/items/7?key=s3cret").status_code == 200
     assert spans.tree() == [["resilient GET", ["GET"], ["GET"], ["GET"]]]

@@ -42,35 +42,35 @@ def three_tries(world, origin, sink):
     """Two failures, and an answer."""
     origin.answers(503, times=2)
     world.client(origin, Policy(retry=Retry(max_attempts=3)), telemetry=[sink]).get()
-    return ["resilient GET ok off", "  GET 503 503 !", "  GET 503 retry 503 !", "  GET 200 retry"]
+    return ["resilient GET ok miss", "  GET 503 503 !", "  GET 503 retry 503 !", "  GET 200 retry"]
 
 
 def redirect(world, origin, sink):
     """One call of two requests."""
     origin.at("/").answers(302, headers={"location": "/there"})
     world.client(origin, telemetry=[sink]).get(follow_redirects=True)
-    return ["resilient GET ok off", "  GET 302", "  GET 200 redirect"]
+    return ["resilient GET ok miss", "  GET 302", "  GET 200 redirect"]
 
 
 def challenge(world, origin, sink):
     """A round of authentication."""
     origin.answers(401, headers={"www-authenticate": 'Digest realm="a", nonce="b", qop="auth"'}, times=1)
     world.client(origin, telemetry=[sink], auth=world.http.DigestAuth("ann", "s3cret")).get()
-    return ["resilient GET ok off", "  GET 401 401 !", "  GET 200 auth"]
+    return ["resilient GET ok miss", "  GET 401 401 !", "  GET 200 auth"]
 
 
 def attempt_timeout(world, origin, sink):
     """Of the request and of the call."""
     origin.hangs()
     world.client(origin, Policy(retry=None, attempt_timeout=1), telemetry=[sink]).outcome()
-    return ["resilient GET timeout off attempt_timeout !", "  GET attempt_timeout !"]
+    return ["resilient GET timeout miss attempt_timeout !", "  GET attempt_timeout !"]
 
 
 def deadline(world, origin, sink):
     """The whole call's."""
     origin.hangs()
     world.client(origin, Policy(retry=None, attempt_timeout=None, deadline=2), telemetry=[sink]).outcome()
-    return ["resilient GET timeout off deadline_exceeded !", "  GET deadline_exceeded !"]
+    return ["resilient GET timeout miss deadline_exceeded !", "  GET deadline_exceeded !"]
 
 
 def circuit_open(world, origin, sink):
@@ -79,7 +79,7 @@ def circuit_open(world, origin, sink):
     origin.answers(500)
     caller.get()
     caller.outcome()
-    return ["resilient GET error off 500 !", "  GET 500 500 !", "resilient GET rejected off circuit_open !"]
+    return ["resilient GET error miss 500 !", "  GET 500 500 !", "resilient GET rejected miss circuit_open !"]
 
 
 def collapsed(world, origin, sink):
@@ -193,7 +193,7 @@ def streamed(world, origin, sink):
 def named_route(world, origin, sink):
     """The template is in the names."""
     world.client(origin, telemetry=[sink]).get("/users/7", extensions=options(route="/users/{id}"))
-    return ["resilient GET /users/{id} ok off", "  GET /users/{id} 200"]
+    return ["resilient GET /users/{id} ok miss", "  GET /users/{id} 200"]
 
 
 def fallback(world, origin, sink):
@@ -201,7 +201,7 @@ def fallback(world, origin, sink):
     policy = Policy(retry=None, fallback=lambda request, failure: world.http.Response(200))
     origin.answers(500)
     world.client(origin, policy, telemetry=[sink]).get()
-    return ["resilient GET ok off", "  GET 500 500 !"]
+    return ["resilient GET ok miss", "  GET 500 500 !"]
 
 
 def twice(world, caller):
@@ -243,7 +243,7 @@ def test_a_call_that_is_cancelled_has_this_tree(world, origin, spans):
         await asyncio.gather(task, return_exceptions=True)
 
     world.do(main)
-    assert spans.lines() == ["resilient GET cancelled off", "  GET"]
+    assert spans.lines() == ["resilient GET cancelled miss", "  GET"]
     check_names(spans)
 
 
@@ -289,7 +289,7 @@ def test_three_tries_and_a_redirect_have_this_tree_on_the_wire(colour, family, s
         Wire(colour, family, spans.sink()).calls(Policy(retry=QUICK), (server.url, {"follow_redirects": True}))
         sent = [request.headers["traceparent"].rpartition("-")[0] for request in server.requests]
     assert spans.lines() == [
-        "resilient GET ok off", "  GET 503 503 !", "  GET 503 retry 503 !", "  GET 302 retry", "  GET 200 redirect"
+        "resilient GET ok miss", "  GET 503 503 !", "  GET 503 retry 503 !", "  GET 302 retry", "  GET 200 redirect"
     ]  # fmt: skip
     wire = spans.named("GET")
     assert sent == [f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}" for span in wire]
@@ -314,6 +314,6 @@ def test_a_connection_that_is_refused_has_this_tree_on_the_wire(colour, family, 
     with pytest.raises(family.http.ConnectError):
         Wire(colour, family, spans.sink()).calls(Policy(retry=None), (url, {}))
     error = f"{family.http.__name__}.ConnectError"
-    assert spans.lines() == [f"resilient GET error off {error} !", f"  GET {error} !"]
+    assert spans.lines() == [f"resilient GET error miss {error} !", f"  GET {error} !"]
     assert spans.named("GET")[0].attributes["server.port"] == server.port
     check_names(spans)

@@ -225,14 +225,18 @@ def test_a_coded_body_is_kept_if_it_can_be_decoded_without_much_ado(world, origi
     async def streamed():
         response = await caller.ask(stream=True)
         pieces = response.iter_raw() if world.colour == "blocking" else response.aiter_raw()
-        length = sum([len(piece) for piece in pieces] if world.colour == "blocking" else [len(one) async for one in pieces])
+        length = sum(
+            [len(piece) for piece in pieces] if world.colour == "blocking" else [len(one) async for one in pieces]
+        )
         await caller.close(response)
         return length, is_hit(response)
 
     assert [world.do(streamed) for _ in range(2)] == [(len(body), False), (len(body), kept)]
 
 
-@pytest.mark.parametrize(("coding", "coded"), [("deflate", zlib.compress(b"x")), ("Deflate", zlib.compress(b"x", wbits=-15))])
+@pytest.mark.parametrize(
+    ("coding", "coded"), [("deflate", zlib.compress(b"x")), ("Deflate", zlib.compress(b"x", wbits=-15))]
+)
 def test_both_forms_of_deflate_can_be_decoded(world, origin, coding, coded):
     """With its frame, and without, as some servers send it."""
     origin.answers(headers={**fresh(), "content-encoding": coding}, body=coded)
