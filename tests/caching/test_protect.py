@@ -10,7 +10,7 @@ import resilient
 from resilient.caching import protect
 from resilient.caching.protect import Protected, RateLimited
 from resilient.errors import CircuitOpenError, ConfigurationError, DeadlineExceededError, RateLimitedError
-from resilient.events import CircuitClosed, CircuitHalfOpened, CircuitOpened, Paused, Rejected
+from resilient.events import CircuitClosed, CircuitHalfOpened, CircuitOpened, Paused, Rejected, Waited
 from resilient.mechanics.breaker import Breaker
 from resilient.runtime.drive import drive
 from resilient.runtime.threads import ThreadRuntime
@@ -64,6 +64,7 @@ def test_who_may_wait_does(world):
     assert events == [
         *(Paused(seconds=seconds, by="rate") for seconds in (1.0, 2.0)),
         *[Rejected(by="rate", origin="f", retry_in=3.0)] * 2,
+        *(Waited(seconds=pytest.approx(seconds), by="rate") for seconds in (1.0, 2.0)),
     ]
 
 
