@@ -13,6 +13,7 @@ from resilient.outcome import Failure
 from resilient.telemetry import AttemptTrace
 
 SWITCHING_PROTOCOLS = 101
+_NO_FIELDS: Mapping[str, str] = {}
 MINIMUM_LEFT = 0.05
 """Seconds; an attempt that has less is not worth starting."""
 _EARLIER = 0.001
@@ -41,7 +42,7 @@ async def exchange(call: Call) -> Response:
 
 
 async def _in_time(call: Call, ends: float, trace: AttemptTrace | None) -> Response:
-    request, fields = call.request, {} if trace is None else trace.headers
+    request, fields = call.request, _NO_FIELDS if trace is None else trace.headers
     if ends == INFINITE:
         if fields:
             request = call.library.again(request, request.extensions, fields)
