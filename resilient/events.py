@@ -366,12 +366,14 @@ class StoreAsked(Event, frozen=True, kw_only=True):
         store: the store's name.
         operation: what was asked of it: a command's name, ``incr``, ``delete`` or ``lock``.
         seconds: how long it took, middlewares included; up to its failure, if it failed.
+        failed: whether it did.
     """
 
     name: ClassVar[str] = "resilient.store.asked"
     store: str
     operation: str
     seconds: float
+    failed: bool = False
 
 
 class StoreMeasured(Event, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ async def timed(
     except Exception as error:
         if isinstance(error, StoreError) and error.kind == "degraded":
             raise
-        tell(StoreAsked(store=store, operation=operation, seconds=clock.now() - began))
+        tell(StoreAsked(store=store, operation=operation, seconds=clock.now() - began, failed=True))
         raise
     tell(StoreAsked(store=store, operation=operation, seconds=clock.now() - began))
     return found

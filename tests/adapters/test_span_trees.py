@@ -8,10 +8,12 @@ import asyncio
 
 import pytest
 
-from resilient import CircuitBreaker, Policy, ResponseCache, Retry, options
+from resilient import Cache, CircuitBreaker, Policy, ResponseCache, Retry, options
 from resilient.errors import StoreError
 from resilient.ports import StorePair
-from resilient.testing import LocalServer
+from resilient.runtime.lift import Lifted
+from resilient.stores.memory import MemoryStore
+from resilient.testing import FakeClock, LocalServer
 from tests.client.http_caching import fresh, validated
 from tests.client.test_response_cache import Bad, BadForTasks
 from tests.tracing import STABLE, check_names
@@ -174,7 +176,7 @@ def store_down(world, origin, sink):
 
     store = StorePair(Bad(fails, "get", "secret"), BadForTasks(fails, "get", "secret"))
     world.client(origin, Policy(cache=KEPT), store=store, telemetry=[sink]).get()
-    return ["resilient GET ok bypass", "  GET 200"]
+    return ["resilient GET ok bypass", "  resilient.store get store_unavailable !", "  GET 200"]
 
 
 def streamed(world, origin, sink):
@@ -317,3 +319,59 @@ def test_a_connection_that_is_refused_has_this_tree_on_the_wire(colour, family, 
     assert spans.lines() == [f"resilient GET error miss {error} !", f"  GET {error} !"]
     assert spans.named("GET")[0].attributes["server.port"] == server.port
     check_names(spans)
+
+
+# --- stores ---
+
+
+class Slow(MemoryStore):
+    """Takes 20 ms for each ``get``."""
+
+    name = "slow"
+
+    def __init__(self, clock):
+        super().__init__(clock=clock)
+        self.clock = clock
+
+    def get(self, key):
+        self.clock.advance(0.02)
+        return super().get(key)
+
+
+def asked_slowly(colour, sink):
+    """A call of a function whose values lie in a slow store, and a command outside of any call."""
+    clock = FakeClock()
+    store = Slow(clock)
+    cache = Cache(StorePair(store, Lifted(store)), clock=clock, telemetry=[sink])
+    if colour == "blocking":
+        cache(ttl=60, key="k")(lambda: [1])()
+        cache.blocking.get("k")
+        return
+
+    async def main():
+        @cache(ttl=60, key="k")
+        async def function():
+            return [1]
+
+        await function()
+        await cache.get("k")
+
+    asyncio.run(main())
+
+
+def test_a_store_that_takes_long_has_a_span_below_the_call(colour, spans):
+    """It began so long ago; writing, which was quick, has none, nor has a command that belongs to no trace."""
+    asked_slowly(colour, spans.sink())
+    (store,) = spans.named("resilient.store get")
+    (call,) = [span for span in spans.spans if span.name != store.name]
+    assert [line.split(" ok ")[-1] for line in spans.lines()] == ["miss", "  resilient.store get"]
+    assert store.parent.span_id == call.context.span_id
+    assert (store.end_time - store.start_time) / 1e9 == pytest.approx(0.02)
+    assert dict(store.attributes) == {"resilient.store.name": "slow"}
+    check_names(spans)
+
+
+def test_what_is_long_may_be_said(colour, spans):
+    """Here it is a second."""
+    asked_slowly(colour, spans.sink(store_span_min="1s"))
+    assert len(spans.spans) == 1

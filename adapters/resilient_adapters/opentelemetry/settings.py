@@ -23,6 +23,7 @@ class Settings:
         ok_statuses: answers of 400 and above that are no errors, by route.
         filled_by: whether what is served from a cache points at what has filled it.
         key_hash: whether the digest of an answer's key may be seen.
+        store_span_min: seconds from which on a store that was asked has a span.
     """
 
     tracer: Tracer
@@ -32,6 +33,7 @@ class Settings:
     ok_statuses: Mapping[str, Collection[int]]
     filled_by: bool
     key_hash: bool
+    store_span_min: float
 
     def is_ok(self, route: str, status: int) -> bool:
         """Whether an answer of that route with ``status`` is what was hoped for."""

@@ -9,10 +9,12 @@ from opentelemetry.metrics import MeterProvider, NoOpMeter, get_meter
 from opentelemetry.trace import TracerProvider, get_current_span, get_tracer
 
 from resilient.checks import are_all, need
-from resilient.events import Event
+from resilient.durations import Duration, seconds_of
+from resilient.events import Event, StoreAsked
 from resilient.messages import URL
 from resilient.metrics.definitions import ATTEMPT
 from resilient.telemetry import Source
+from resilient_adapters.opentelemetry import stores
 from resilient_adapters.opentelemetry.calls import CallSpan
 from resilient_adapters.opentelemetry.functions import FunctionSpan
 from resilient_adapters.opentelemetry.harmless import harmless
@@ -40,6 +42,7 @@ class OpenTelemetry:
         safe_params: names of query values that may be seen in addresses; all others are hidden.
         ok_statuses: by route, answers of 400 and above that are no errors, such as ``{"items": {404}}``.
         filled_by: whether what is served from a cache points at the call that filled it.
+        store_span_min: how long a store takes at least that has a span; one that fails has one in any case.
         key_hash: whether spans show eight digits of the digest under which an answer is kept.
 
     Raises:
@@ -58,6 +61,7 @@ class OpenTelemetry:
         ok_statuses: Mapping[str, Collection[int]] | None = None,
         filled_by: bool = True,
         key_hash: bool = False,
+        store_span_min: Duration = "5ms",
     ) -> None:
         for name, given in {"propagate_to": propagate_to, "baggage_to": baggage_to, "safe_params": safe_params}.items():
             right = "a list of texts"
@@ -86,6 +90,7 @@ class OpenTelemetry:
             ok_statuses={route: frozenset(statuses) for route, statuses in (ok_statuses or {}).items()},
             filled_by=filled_by,
             key_hash=key_hash,
+            store_span_min=seconds_of(store_span_min, option="store_span_min"),
         )
         self._instruments = Instruments(meter)
 
@@ -105,7 +110,14 @@ class OpenTelemetry:
 
     def of(self, source: Source) -> Callable[[Event], object]:
         """What counts the events of ``source``."""
-        return Recording(self._instruments, source).record
+        count, settings = Recording(self._instruments, source).record, self._settings
+
+        def record(event: Event) -> None:
+            if isinstance(event, StoreAsked):
+                stores.told(settings, event)
+            count(event)
+
+        return record
 
     def record(self, event: Event) -> None:
         """Count an event of nobody in particular."""

@@ -28,15 +28,15 @@ def is_followed(span: Span) -> bool:
 
 
 @harmless(None)
-def ended(span: Span, told: Callable[[], Attributes], error: str | None) -> None:
-    """End it, and say what is told of it, if that is recorded; ``error`` is a word for what went wrong."""
+def ended(span: Span, told: Callable[[], Attributes], error: str | None, at: int | None = None) -> None:
+    """End it, now or ``at`` an instant, and say what is told of it; ``error`` is a word for what went wrong."""
     if span.is_recording():
         attributes = told()
         if error is not None:
             attributes["error.type"] = error
             span.set_status(Status(StatusCode.ERROR))
         span.set_attributes(attributes)
-    span.end()
+    span.end(at)
 
 
 def mark_of(span: Span) -> bytes:
