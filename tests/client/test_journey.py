@@ -261,7 +261,7 @@ def test_who_waited_for_another_call_reads_so(world, origin):
 
 def test_a_call_that_asks_no_cache_has_no_key(world, origin):
     """Nor a store."""
-    journey = journey_of(world.client(origin).get())
+    journey = journey_of(world.client(origin, Policy(cache=None)).get())
     assert (journey.store, journey.key_hash) == ("", "")
 
 
