@@ -11,7 +11,7 @@ from resilient.caching.guard import COMMAND_BUDGET, Guard
 from resilient.caching.http.asked import Asked
 from resilient.caching.http.slot import ResponseSlot
 from resilient.caching.http.stated import STATED, Spans
-from resilient.caching.http.terms import Overrides, Rules, Terms, deviations_of, rules_of
+from resilient.caching.http.terms import Overrides, Rules, Terms, deviations_of, rules_of, words_of
 from resilient.caching.http.told import mark, name_of
 from resilient.caching.http.writing import written
 from resilient.caching.slot import Strategy
@@ -118,14 +118,16 @@ class ResponseCache:
             name,
             "a word of ASCII",
         )
+        strategy, deviations = self.strategy or Standard(STATED), deviations_of(self.overrides)
         terms = Terms(
-            strategy=self.strategy or Standard(STATED),
+            strategy=strategy,
             holds=condition_of(self.condition),
             rules=rules,
-            deviations=deviations_of(self.overrides),
+            deviations=deviations,
             max_stale=0.0 if self.max_stale == 0 else seconds_of(self.max_stale, option="max_stale"),
             max_body=bytes_of(self.max_body, option="max_body"),
             name=name,
+            words=words_of(strategy, rules, deviations),
         )
         object.__setattr__(self, "terms", terms)
 

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from resilient import DeadlineExceededError, ResponseCache, options
+from resilient import Cache, DeadlineExceededError, ResponseCache, options
 from resilient.caching.names import is_mark
 from resilient.http.codings import MAX_INFLATED
 from resilient.ports import StorePair
@@ -293,3 +293,40 @@ def test_a_policy_caps_how_stale_an_answer_a_request_may_have(world, origin, lon
         world.clock.advance(seconds)
         found.append(is_hit(caller.get(headers={"cache-control": "max-stale"})))
     assert found == hits
+
+
+STUBBORN = cached(ttl="1d", overrides={"store_no_store": True})
+
+
+@pytest.mark.parametrize(
+    ("keeper", "said", "reader"),
+    [
+        (STUBBORN, "no-store", CACHED), (STUBBORN, "no-store", cached(ttl="1d")),
+        (cached(ttl="1d"), "max-age=0", CACHED), (cached(ttl="1d"), "max-age=0", cached(ttl="1s")),
+        (BARE.replace(cache=ResponseCache.soft(ttl="1d", soft_ttl="1h")), "max-age=0", CACHED),
+        (BARE.replace(cache=ResponseCache.failover(ttl="1d")), "max-age=1, stale-while-revalidate=1", CACHED),
+        (cached(overrides={"ignore_no_cache": True}), "max-age=60, no-cache", CACHED),
+        (cached(overrides={"targets": ["my-cc"]}), "max-age=0", CACHED),
+    ],
+)  # fmt: skip
+def test_a_deviation_belongs_to_the_policy_where_it_stands(world, origin, keeper, said, reader):
+    """What one keeps against the rules another one that shares the store does not serve."""
+    origin.answers(headers={"cache-control": said, "my-cc": "max-age=60"})
+    store = Cache("mem://", clock=world.clock)
+    caller = world.client(origin, keeper, store=store)
+    caller.get()
+    if said.startswith("max-age=1,"):
+        world.clock.advance(5)  # past what the answer says, within the keeper's own window
+    else:
+        assert is_hit(caller.get())
+    assert not is_hit(world.client(origin, reader, store=store).get())
+
+
+def test_what_an_answer_says_itself_counts_for_whoever_shares_the_store(world, origin):
+    """One policy keeps it as the answer says, another one serves it so."""
+    origin.answers(headers=fresh(60))
+    cache = Cache("mem://", clock=world.clock)
+    world.client(origin, CACHED, store=cache).get()
+    assert is_hit(world.client(origin, BARE.replace(cache=ResponseCache.failover(ttl="1h")), store=cache).get())
+    world.clock.advance(61)
+    assert not is_hit(world.client(origin, cached(ttl="1d"), store=cache).get())

@@ -123,11 +123,12 @@ def test_a_stale_answer_is_served_while_it_is_asked_for_anew(said, asked, reside
     assert judged(said, asked, resident) == use
 
 
-def test_what_an_origin_allows_is_capped():
-    """Whatever it says, but not what the caller himself wants."""
+def test_what_an_origin_or_a_request_allows_is_capped():
+    """Whatever they say."""
     assert judged("max-age=60, stale-while-revalidate=1000", resident=70, cap=10.0) == "behind"
     assert judged("max-age=60, stale-while-revalidate=1000", resident=71, cap=10.0) == "validate: stale"
-    assert judged("max-age=60", "max-stale=20", resident=71, cap=10.0) == "stale"
+    assert judged("max-age=60", "max-stale=20", resident=70, cap=10.0) == "stale"
+    assert judged("max-age=60", "max-stale=20", resident=71, cap=10.0) == "validate: stale"
 
 
 # --- RFC 5861 section 4 ------------------------------------------------------------------------------------------

@@ -115,6 +115,21 @@ class Kept:
         made.times = self.times._replace(fresh_for=0.0, served_for=0.0)
         return made
 
+    def read_by_others(self, stated: Lifetime) -> Kept:
+        """The same for a policy that did not keep it, to which deviations from the rules and windows mean nothing.
+
+        Args:
+            stated: how long it is fresh by that policy's reading.
+        """
+        if self.note is not None:
+            made = self.gone_stale()
+            made.answer = replace(made.answer, control=replace(made.answer.control, no_cache=True))
+            return made
+        made = self.with_answer(replace(self.answer, lifetime=min(self.answer.lifetime, stated, key=_seconds_of)))
+        left = max(0.0, made.answer.ttl(0.0))
+        made.times = self.times._replace(fresh_for=left, served_for=left)
+        return made
+
     def entry(self, tags: Iterable[str], fence: int) -> Entry:
         """What a store keeps of it."""
         times, answer = self.times, self.answer
@@ -134,6 +149,7 @@ class Kept:
             "public": self.is_public,
             "note": self.note,
             "place": self.place,
+            "terms": self.terms.words,
         }
         return Entry(
             body=self.body,
@@ -144,6 +160,10 @@ class Kept:
             tags=tuple(tags),
             fence=fence,
         ).ready(self)
+
+
+def _seconds_of(lifetime: Lifetime) -> float:
+    return lifetime.seconds
 
 
 def said_beside(extensions: Mapping[str, Any]) -> dict[str, bytes]:
@@ -158,7 +178,7 @@ def kept_in(entry: object, terms: Terms) -> Kept:
         CorruptEntryError: there is no answer in it.
     """
     known = getattr(entry, "decoded", None)
-    if isinstance(known, Kept) and (known.terms is terms or known.terms.reading == terms.reading):
+    if isinstance(known, Kept) and (known.terms is terms or known.terms.words == terms.words):
         return known
     try:
         kept = _read(entry, terms)
@@ -194,7 +214,7 @@ def _read(entry: Any, terms: Terms) -> Kept:
         selecting=selecting_in(meta["selecting"]),
         control=control,
     )
-    return Kept(
+    kept = Kept(
         replace(found, lifetime=Lifetime(float(seconds), source), initial_age=float(age)),
         entry.body,
         times,
@@ -204,6 +224,7 @@ def _read(entry: Any, terms: Terms) -> Kept:
         note=_text(meta["note"]),
         place=str(meta["place"]),
     )
+    return kept if meta.get("terms") == terms.words else kept.read_by_others(found.lifetime)
 
 
 def sound_fields(headers: Any) -> Raw:

@@ -116,6 +116,7 @@ class Terms(NamedTuple):
         max_stale: seconds that anything may be served stale at most, whoever permits it.
         max_body: bytes of the longest body that is kept.
         name: of the cache in Cache-Status, None for the client's.
+        words: what tells those by which an answer is judged from others, also in another process.
     """
 
     strategy: Strategy
@@ -125,11 +126,7 @@ class Terms(NamedTuple):
     max_stale: float
     max_body: int
     name: str | None
-
-    @property
-    def reading(self) -> tuple[Rules, Deviations]:
-        """What an answer is read by."""
-        return self.rules, self.deviations
+    words: str
 
     def control(self, fields: Fields) -> tuple[ResponseControl, str | None]:
         """What an answer says about caching as far as it counts here, and the name of the override that changed it."""
@@ -141,6 +138,12 @@ class Terms(NamedTuple):
         if said.no_cache and self.deviations.ignore_no_cache:
             return replace(said, no_cache=False), "ignore-no-cache"
         return said, None
+
+
+def words_of(strategy: Strategy, rules: Rules, deviations: Deviations) -> str:
+    """What tells terms by which an answer is judged from others; the same in each process."""
+    plain = [sorted(one) if isinstance(one, frozenset) else one for one in deviations]
+    return f"{strategy} {rules} {plain}"
 
 
 def rules_of(rules: object) -> Rules:
