@@ -33,6 +33,9 @@ _OF_ONE_CONNECTION = frozenset(
 _NEVER_KEPT = _OF_ONE_CONNECTION | {b"set-cookie", b"set-cookie2"}
 """Cookies are credentials of who asked; left out on purpose, although section 7.3 leaves them in."""
 
+_OF_THE_BODY = frozenset({b"content-encoding", b"content-type", b"vary"})
+"""Fields that say how to read the body, and for whom it is."""
+
 
 def is_hopeless(fields: Fields, control: ResponseControl) -> bool:
     """Whether an answer can never be served again, by what it says: it is never fresh, and cannot be confirmed.
@@ -132,6 +135,18 @@ def is_complete(length: int, content_length: str | None, framed: bool) -> bool:
     return digits and (content_length.lstrip("0") or "0") == str(length)
 
 
+def _named(fields: Fields, control: ResponseControl) -> frozenset[bytes]:
+    """The fields that the answer itself names as not to be kept (sections 3.1 and 5.2.2.4).
+
+    Not those without which its body means something else.
+    """
+    text = fields.get("connection")
+    if text is None and not control.no_cache_fields:
+        return frozenset()
+    names = [*(text or "").split(","), *control.no_cache_fields]
+    return frozenset(name.strip(" \t").lower().encode("latin-1", "replace") for name in names) - _OF_THE_BODY
+
+
 def kept(fields: Fields, control: ResponseControl, received_at: float) -> Raw:
     """The fields of an answer that are kept with it (section 3.1), and the time at which it came if it has no Date.
 
@@ -140,11 +155,7 @@ def kept(fields: Fields, control: ResponseControl, received_at: float) -> Raw:
         control: what the answer says to caches.
         received_at: when it came, seconds since the epoch (RFC 9110 section 6.6.1).
     """
-    left_out = _NEVER_KEPT
-    named = fields.get("connection")
-    if named is not None:
-        left_out |= {name.strip(" \t").lower().encode("latin-1", "replace") for name in named.split(",")}
-    if control.no_cache_fields:  # section 5.2.2.4
-        left_out |= {name.encode("latin-1", "replace") for name in control.no_cache_fields}
+    named = _named(fields, control)
+    left_out = _NEVER_KEPT | named if named else _NEVER_KEPT
     raw = tuple([line for line in fields.raw if line[0] not in left_out])
     return raw if "date" in fields else (*raw, (b"date", format_date(received_at).encode()))

@@ -20,7 +20,7 @@ def part(request: Fields, answer: Answer, length: int) -> range | Literal["whole
     """The bytes of a kept answer that a GET asks for.
 
     None if the origin has to be asked: for several ranges, one that is malformed or beyond the end, another unit, a
-    part of anything but a whole 200.
+    part of anything but a whole 200; and one of a coded body, of which a client takes the coding off.
 
     Args:
         request: its fields.
@@ -30,7 +30,7 @@ def part(request: Fields, answer: Answer, length: int) -> range | Literal["whole
     wanted = request.get("range")
     if wanted is None:
         return "whole"
-    if answer.status != 200:
+    if answer.status != 200 or "content-encoding" in answer.fields:
         return None
     if "if-range" in request and not _holds(request, answer):  # section 13.1.5
         return "whole"

@@ -330,3 +330,26 @@ def test_what_an_answer_says_itself_counts_for_whoever_shares_the_store(world, o
     assert is_hit(world.client(origin, BARE.replace(cache=ResponseCache.failover(ttl="1h")), store=cache).get())
     world.clock.advance(61)
     assert not is_hit(world.client(origin, cached(ttl="1d"), store=cache).get())
+
+
+def test_a_part_of_a_coded_body_is_asked_of_the_origin(world, origin):
+    """No client can decode a part from the middle; the origin may send the whole, as many do."""
+    coded = gzip.compress(b"hello" * 100)
+    origin.answers(headers={**fresh(), "content-encoding": "gzip"}, body=coded)
+    caller = world.client(origin, CACHED)
+    caller.get()
+    answer = caller.get(headers={"range": "bytes=10-19"})
+    assert (answer.content, status_of(answer)["fwd"]) == (b"hello" * 100, "partial")
+
+
+@pytest.mark.parametrize(
+    "said", [{"connection": "content-encoding"}, {"cache-control": 'max-age=60, no-cache="content-encoding, vary"'}]
+)
+def test_no_answer_leaves_out_how_its_body_is_to_be_read(world, origin, said):
+    """A hit is decoded as a miss is, and given to whom it fits."""
+    coded = gzip.compress(b"hello")
+    headers = {**fresh(), "content-encoding": "gzip", "vary": "accept-language", **said}
+    origin.answers(headers=headers, body=coded)
+    caller = world.client(origin, CACHED)
+    answers = [caller.get(headers={"accept-language": language}) for language in ("de", "de", "en")]
+    assert [(one.content, is_hit(one)) for one in answers] == [(b"hello", False), (b"hello", True), (b"hello", False)]

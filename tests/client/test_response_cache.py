@@ -935,6 +935,7 @@ GOOD = {
     "lifetime": (3e8, "ttl"),
     "age": 0.0,
     "selecting": (),
+    "terms": SIMPLE.cache.terms.words,
     "public": False,
     "note": "ttl",
     "place": "https://api.test/",

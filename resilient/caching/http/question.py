@@ -170,7 +170,7 @@ class Question:
         """Write the answer with its whole raw body, if it is whole."""
         version = extensions.get("http_version")
         framed = "transfer-encoding" in fields or version in (b"HTTP/2", b"HTTP/3") or status == 204
-        if not is_complete(len(content), fields.get("content-length"), framed or made.answer.has_validator):
+        if not is_complete(len(content), fields.get("content-length"), framed):
             return self._not_kept("incomplete")
         if len(content) > self._terms.max_body:
             return self._not_kept("too-large")
