@@ -12,6 +12,7 @@ from resilient.http.directives import ResponseControl
 from resilient.http.fields import Fields, Raw
 from resilient.http.freshness import HEURISTIC_STATUSES
 from resilient.http.reasons import Reason
+from resilient.http.structured import list_of
 from resilient.http.vary import STAR, vary_names
 
 MAX_VARY = 32
@@ -157,5 +158,8 @@ def kept(fields: Fields, control: ResponseControl, received_at: float) -> Raw:
     """
     named = _named(fields, control)
     left_out = _NEVER_KEPT | named if named else _NEVER_KEPT
+    status = fields.get("cache-status")
+    if status is not None and list_of(status) is None:  # a line of ours behind it could not be read either
+        left_out |= {b"cache-status"}
     raw = tuple([line for line in fields.raw if line[0] not in left_out])
     return raw if "date" in fields else (*raw, (b"date", format_date(received_at).encode()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import sys
 import zlib
 from itertools import chain, repeat
 
@@ -353,3 +354,41 @@ def test_no_answer_leaves_out_how_its_body_is_to_be_read(world, origin, said):
     caller = world.client(origin, CACHED)
     answers = [caller.get(headers={"accept-language": language}) for language in ("de", "de", "en")]
     assert [(one.content, is_hit(one)) for one in answers] == [(b"hello", False), (b"hello", True), (b"hello", False)]
+
+
+def test_what_was_waited_for_before_it_was_sent_makes_no_answer_older(world, origin):
+    """Neither a place in the line of a rate limit nor the attempts before; the way there and back does."""
+    origin.answers(headers=fresh(5), latency=1)
+    caller = world.client(origin, CACHED.replace(rate_limit="1/10s", deadline="60s"))
+    caller.get("/a")
+    answers = [caller.get("/b") for _ in range(2)]
+    assert [is_hit(one) for one in answers] == [False, True]
+    assert (world.now, answers[1].headers["age"]) == (11, "1")
+
+
+def test_a_cache_status_that_nobody_can_read_is_replaced(world, origin):
+    """Ours can be read all the same."""
+    origin.answers(headers={**fresh(), "cache-status": '"foo'})
+    caller = world.client(origin, CACHED)
+    assert [caller.get().headers["cache-status"] for _ in range(2)] == [
+        "resilient; fwd=uri-miss; stored; ttl=60", "resilient; hit; ttl=60",
+    ]  # fmt: skip
+
+
+def test_large_header_fields_live_no_longer_than_the_store_keeps_them(world, origin):
+    """What makes a hit cheap remembers the small ones, of which there are many."""
+    origin.answers(headers={**fresh(), "x-large": "x" * 60_000})
+    caller = world.client(origin, CACHED)
+    memo = sys.modules[caller.client.__module__.rpartition(".")[0] + ".library"]._headers
+    before = memo.cache_info().misses
+    assert [is_hit(caller.get()) for _ in range(2)] == [False, True]
+    assert memo.cache_info().misses == before
+
+
+@pytest.mark.parametrize(
+    ("client", "told"), [("café", "caf%C3%A9"), ("日本", '"%E6%97%A5%E6%9C%AC"'), ("", "resilient")]
+)
+def test_any_clients_name_can_be_read_in_cache_status(world, origin, client, told):
+    """A structured field has ASCII only; no two clients are called the same for that."""
+    caller = world.client(origin, CACHED, name=client)
+    assert caller.get().headers["cache-status"].startswith(f"{told}; fwd=uri-miss")

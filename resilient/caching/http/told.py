@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from urllib.parse import quote
 
 from resilient.events import CacheLookup, Forwarded
 from resilient.http.status import CacheStatus
+from resilient.http.structured import list_of
 from resilient.messages import Response
 
 
@@ -19,12 +21,16 @@ def line_of(lookup: CacheLookup, cache: str) -> bytes:
 def mark(response: Response, lookup: CacheLookup, cache: str) -> None:
     """Write it into an answer, behind what caches on the way have written."""
     line, headers = line_of(lookup, cache).decode("latin-1"), response.headers
-    headers["cache-status"] = f"{headers.get('cache-status')}, {line}" if "cache-status" in headers else line
+    before = headers.get("cache-status")
+    # What nobody can read would make the whole list unreadable.
+    headers["cache-status"] = line if before is None or list_of(before) is None else f"{before}, {line}"
 
 
 def name_of(client: str) -> str:
-    """The cache's name in Cache-Status: that of the client, if it has one."""
-    return "resilient" if client == "default" else client
+    """The cache's name in Cache-Status: that of the client, if it has one; what is no ASCII as in a URL."""
+    if client in ("default", ""):
+        return "resilient"
+    return client if client.isascii() and client.isprintable() else quote(client, safe=" ")
 
 
 @lru_cache(maxsize=4096)
