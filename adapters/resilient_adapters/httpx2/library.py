@@ -47,6 +47,8 @@ def _with_fields(request: httpx2.Request, fields: Sequence[tuple[bytes, bytes]])
 
 _UNLIMITED = 1_000_000
 _PIECE = 1024
+_REMEMBERED = 2048
+"""Bytes of header fields' values; what is longer is made anew each time, so that no store's content lives on here."""
 _NOT_ELSEWHERE = {"host", "content-length", "content-type", "transfer-encoding"}
 _CREDENTIALS = ("authorization", "cookie", "token", "api-key", "apikey", "secret")
 
@@ -86,13 +88,14 @@ def _rereadable(source: Any) -> bool:
 
 
 def _response(status: int, fields: Sequence[tuple[bytes, bytes]], content: bytes) -> httpx2.Response:
-    headers = _headers(tuple(fields))
+    known = sum([len(value) for _, value in fields]) <= _REMEMBERED
+    headers = _headers(tuple(fields)) if known else httpx2.Headers(fields)
     response = httpx2.Response(status, headers=headers, stream=httpx2.ByteStream(content))
     response.headers.encoding = headers.encoding  # found out once for all
     return response
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _headers(fields: tuple[tuple[bytes, bytes], ...]) -> httpx2.Headers:
     """Ready for the next response with the same fields; each takes a copy."""
     return httpx2.Headers(fields)
