@@ -62,16 +62,16 @@ class Began:
 
     Attributes:
         marks: as given.
-        wall: the moment, seconds since the epoch.
+        sent: when the request was sent that was answered, seconds since the epoch.
     """
 
-    __slots__ = ("_clock", "_now", "_since", "marks", "wall")
+    __slots__ = ("_clock", "_now", "_since", "_wall", "marks", "sent")
 
     def __init__(self, clock: Clock, marks: Mapping[str, Entry | None] | None) -> None:
         self._clock = clock
         self._now = clock.now()
         self._since = LEFT.last
-        self.wall = clock.wall()
+        self._wall = self.sent = clock.wall()
         self.marks = marks
 
     def bring_up_to_date(self, left: Mapping[str, Entry | None]) -> None:
@@ -87,7 +87,7 @@ class Began:
     @property
     def is_too_long_ago(self) -> bool:
         """Whether a mark that was left meanwhile may be gone again."""
-        ran, shown = self._clock.now() - self._now, self._clock.wall() - self.wall
+        ran, shown = self._clock.now() - self._now, self._clock.wall() - self._wall
         return ran > MARKED - _SKEW or abs(shown - ran) > _SKEW
 
     def token(self) -> str:

@@ -94,7 +94,7 @@ def draft(
     said = answer(
         status,
         fields,
-        requested_at=began.wall,
+        requested_at=began.sent,
         received_at=received_at,
         selecting=selecting(names, asked.fields) if names else (),
         heuristic_cap=terms.deviations.heuristic_cap,
@@ -123,7 +123,7 @@ def draft(
     if reason is not None:
         # The word of the answer itself says more than that it cannot be confirmed.
         return "no-store" if control.no_store else reason
-    times = Times(began.wall, received_at, clock.now(), which_clock(clock), fresh, served)
+    times = Times(began.sent, received_at, clock.now(), which_clock(clock), fresh, served)
     origin, secret = asked.call.host.origin, asked.secret
     names_of_groups = groups(fields)
     tags = [*names_of_groups, *(group_tag(origin, group, secret) for group in names_of_groups)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from resilient.events import CacheStored
 from resilient.http.fields import Fields, whole_number
 from resilient.http.keeping import is_complete
 from resilient.http.validation import agrees, merged
-from resilient.messages import Response
+from resilient.messages import Request, Response
 from resilient.outcome import is_failed_status
 
 
@@ -81,7 +81,8 @@ class Question:
     async def ask(self, proceed: Handler) -> Response:
         """What the origin answers; where something is kept it is asked only for what is new."""
         asked, found = self._asked, self._setting.found
-        call, conditional = self._call, False
+        call = plain = self._call.sending(self._send)
+        conditional = False
         if self._terms.rules == "rfc9111" and asked.method == "GET" and not asked.has_range:
             call, conditional = asking_again(call, asked, found)
         response = await proceed(call)
@@ -98,12 +99,17 @@ class Question:
             return response
         await self._call.discard(response)
         if validated is None:
-            response = await proceed(self._call)
+            response = await proceed(plain)
             self.status = response.status_code
             return response
         self.validated = validated
         age = validated.kept.answer.initial_age
         return served(validated.kept, asked, ((b"age", b"%d" % age), *validated.cookies))
+
+    def _send(self, request: Request) -> Coroutine[Any, Any, Response]:
+        """Send the request, and note when: waiting for a turn, or between attempts, makes no answer older."""
+        self.began.sent = self._call.runtime.clock.wall()
+        return self._call.send(request)
 
     async def put(self, value: Response, spans: Spans) -> Entry | None:
         """Keep the answer if it may be kept: now if its body was read, else once the caller has read it."""

@@ -72,7 +72,7 @@ async def confirmed(
     wall = clock.wall()
     fields = Fields(merged(base.answer.fields.raw, update, terms.control(update)[0], wall))
     shown = Fields([line for line in fields.raw if line[0] != b"age"])
-    answer = replace(base.answer, fields=shown, initial_age=initial_age(fields, began.wall, wall), received_at=wall)
+    answer = replace(base.answer, fields=shown, initial_age=initial_age(fields, began.sent, wall), received_at=wall)
     return Validated(base.with_answer(answer), fields, tuple(line for line in update.raw if line[0] == b"set-cookie"))
 
 
