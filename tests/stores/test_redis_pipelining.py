@@ -24,7 +24,7 @@ from resilient.entry import Entry, counted
 from resilient.errors import StoreError, StoreUnavailableError
 from resilient_adapters.redis import link, links, pool
 from resilient_adapters.redis.wire import Answers, packed
-from tests.stores.servers import USER
+from tests.stores.servers import USER, free_port
 
 FOREVER = float("inf")
 
@@ -431,6 +431,18 @@ def test_a_server_that_lets_one_connection_hang_is_tried_by_another(own_server, 
             assert not gate.connections[0].is_open
 
         asyncio.run(main())
+
+
+def test_whoever_hears_that_nobody_is_there_may_ask_again_at_once(opened):
+    """Their next command opens a connection itself; it does not wait for the one that has just failed."""
+    pair = opened(f"redis://127.0.0.1:{free_port()}")
+
+    async def main():
+        for _ in range(3):
+            with pytest.raises(StoreUnavailableError, match=r"refused|Connect call failed"):
+                await pair.tasks.get("k")
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("unasked", [b"$5\r\nother\r\n", b"$5\r\not"], ids=["whole", "begun"])

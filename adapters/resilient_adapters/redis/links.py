@@ -131,19 +131,28 @@ class Links:
             link = Link(connection, self.loop, self)
         except TimeoutError:
             await _leave(connection)
+            self._leave_openers()
             self._failed(StoreUnavailableError("the server does not let anybody in", kind="timeout"))
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the connection
             await _leave(connection)
+            self._leave_openers()
             self._failed(error if isinstance(error, StoreError) else failure(error))
         except BaseException:
             await _leave(connection)
             raise
         else:
+            self._leave_openers()
             self._opened(link)
+
+    def _leave_openers(self) -> None:
+        """Who hears of the outcome may ask again before this task has ended, and must not wait for it in vain."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._openers.discard(task)
 
     def _opened(self, link: Link) -> None:
         self._links.append(link)
-        for opener in self._openers - {asyncio.current_task()}:
+        for opener in self._openers:
             opener.cancel()
         self.serve(link)
         if self._waiting:
