@@ -135,7 +135,7 @@ class RateLimitedError(CallError):
         self.origin, self.retry_in = origin, retry_in
 
 
-StoreTrouble: TypeAlias = Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
+StoreTrouble: TypeAlias = Literal["timeout", "corrupt", "full", "busy", "readonly", "auth", "degraded", "other"]
 """What can be the matter with a store; a fixed set, fit for labels."""
 Rejection: TypeAlias = Literal["damaged", "version", "signature", "value"]
 """Why what a store gave is no entry; a fixed set too."""

@@ -397,8 +397,8 @@ class StoreFailed(Event, frozen=True, kw_only=True):
     Attributes:
         store: the store's name.
         operation: what was asked of it.
-        kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``; ``degraded`` if it was not asked,
-            since it had failed again and again.
+        kind: ``timeout``, ``corrupt``, ``full``, ``busy``, ``readonly`` or ``other``; ``auth`` if it does not let us
+            in, or is not who we trust; ``degraded`` if it was not asked, since it had failed again and again.
         error: the name of the exception's class, if it is none of ours.
         rejected: why an entry was refused that is ``corrupt``; None for all else.
     """
@@ -406,7 +406,7 @@ class StoreFailed(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "resilient.store.error"
     store: str
     operation: str
-    kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "degraded", "other"]
+    kind: Literal["timeout", "corrupt", "full", "busy", "readonly", "auth", "degraded", "other"]
     error: str = ""
     rejected: Literal["damaged", "version", "signature", "value"] | None = None
 

@@ -31,6 +31,7 @@ from resilient.events import (
     StoreRecovered,
     TimedOut,
 )
+from resilient.logs.limit import PAUSE
 from resilient.telemetry import Source
 
 
@@ -42,12 +43,16 @@ class Line(NamedTuple):
         level: how much it matters, as ``logging`` counts.
         text: what happened, always the same words.
         of: what it happened to: a name that a user gave, or an origin; None if this one is not written.
+        pause: seconds in which it is written once for each of these.
+        grave: the line in its place for those of which that one is written.
     """
 
     logger: str
     level: int
     text: str
     of: Callable[[Any, Source], str | None]
+    pause: float = PAUSE
+    grave: Line | None = None
 
 
 def _route(_: Event, source: Source) -> str:
@@ -76,6 +81,18 @@ def _trouble(event: StoreFailed, _: Source) -> str | None:
     return f"{event.store} to {event.operation} ({event.error or event.kind})"
 
 
+def _refusal(event: StoreFailed, _: Source) -> str | None:
+    return event.store if event.kind == "auth" else None
+
+
+_REFUSED = Line(
+    "store",
+    logging.ERROR,
+    "a store does not let us in, and nothing is kept; see to its user, password, permissions and certificates",
+    _refusal,
+    pause=3600.0,  # only people can mend it
+)
+
 LINES: dict[type[Event], Line] = {
     CallEnded: Line("call", logging.DEBUG, "a call ended", _route),
     AttemptEnded: Line("call", logging.DEBUG, "a request ended", _named("origin")),
@@ -94,7 +111,7 @@ LINES: dict[type[Event], Line] = {
     BackgroundFailed: Line("cache", logging.WARNING, "a value could not be made anew; the old one is kept", _not_made),
     BackgroundDropped: Line("cache", logging.WARNING, "work in the background was left out: there is too much", _route),
     LockLost: Line("cache", logging.WARNING, "a lock was lost while it was held", _route),
-    StoreFailed: Line("store", logging.WARNING, "a store failed, and calls go on without it", _trouble),
+    StoreFailed: Line("store", logging.WARNING, "a store failed, and calls go on without it", _trouble, grave=_REFUSED),
     StoreDegraded: Line("store", logging.WARNING, "a store is left alone for a while", _named("store")),
     StoreRecovered: Line("store", logging.INFO, "a store is back", _named("store")),
     StoreEvicted: Line("store", logging.INFO, "a store dropped entries to make room", _named("store")),

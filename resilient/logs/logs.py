@@ -24,7 +24,7 @@ _loggers = {line.logger: logging.getLogger(f"resilient.{line.logger}") for line 
 def is_written(kind: type[Event]) -> bool:
     """Whether events of that kind are written, as the program's log is set up now."""
     line = _lines.get(kind)
-    return line is not None and _loggers[line.logger].isEnabledFor(line.level)
+    return line is not None and _loggers[line.logger].isEnabledFor((line.grave or line).level)
 
 
 def write(event: Event, source: Source, mark: Callable[[], bytes] | None = None) -> None:
@@ -36,13 +36,17 @@ def write(event: Event, source: Source, mark: Callable[[], bytes] | None = None)
         mark: gives the span in which it happened, 24 bytes.
     """
     line = _lines.get(type(event))
-    if line is None or not (logger := _loggers[line.logger]).isEnabledFor(line.level):
+    if line is None:
+        return
+    if line.grave is not None and line.grave.of(event, source) is not None:
+        line = line.grave
+    if not (logger := _loggers[line.logger]).isEnabledFor(line.level):
         return
     if (of := line.of(event, source)) is None:
         return
     suppressed = 0
     if line.level > logging.DEBUG:
-        kept_back = _limit.kept_back((type(event), of), time.monotonic())
+        kept_back = _limit.kept_back((line.text, of), time.monotonic(), line.pause)
         if kept_back is None:
             return
         suppressed = kept_back
@@ -57,6 +61,8 @@ def write(event: Event, source: Source, mark: Callable[[], bytes] | None = None)
 def set_levels(levels: Mapping[type[Event], int]) -> None:
     """Write events at other levels from now on, such as ``{CircuitOpened: logging.ERROR}``.
 
+    A graver line of its own, as of a store that does not let us in, is written at its own level, or at a higher one.
+
     Args:
         levels: by kind of event; numbers as ``logging`` has them.
 
@@ -67,4 +73,6 @@ def set_levels(levels: Mapping[type[Event], int]) -> None:
         need(kind in LINES, "levels", kind, f"one of {', '.join(each.__name__ for each in LINES)}")
         need(isinstance(level, int) and not isinstance(level, bool), "levels", level, "a level, such as logging.ERROR")
     for kind, level in levels.items():
-        _lines[kind] = _lines[kind]._replace(level=level)
+        line = LINES[kind]
+        grave = line.grave and line.grave._replace(level=max(level, line.grave.level))
+        _lines[kind] = line._replace(level=level, grave=grave)

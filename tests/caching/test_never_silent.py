@@ -7,6 +7,8 @@ import time
 import pytest
 
 from resilient import Cache, ConfigurationError
+from resilient.errors import StoreUnavailableError
+from resilient.events import StoreFailed
 from resilient.ports import StorePair
 from resilient.runtime.lift import Lifted
 from resilient.stores.memory import MemoryStore
@@ -56,6 +58,38 @@ def test_a_store_that_fails_is_logged_at_once_and_then_now_and_then(caplog, monk
     ]
     assert told_later[0] == "a store failed, and calls go on without it: broken to get (OSError) (4 more of it since)"
     assert "ann" not in caplog.text
+
+
+def test_a_store_that_does_not_let_us_in_is_an_error_said_once_in_an_hour(caplog, monkeypatch):
+    """Nothing mends it but people: it is loud, says what to look at, and does not fill the log."""
+
+    class Closed(MemoryStore):
+        name = "closed"
+
+        def get(self, *args):
+            raise StoreUnavailableError("WRONGPASS", kind="auth")
+
+        set = acquire = get
+
+    clock, heard = FakeClock(now=1e6), []
+    closed = Closed(clock=clock)
+    cache = Cache(StorePair(blocking=closed, tasks=Lifted(closed)), clock=clock, telemetry=[heard.append])
+    fetch = cache(ttl="1h", key="k")(lambda: "made")
+    monkeypatch.setattr("resilient.logs.logs.time.monotonic", clock.now)
+    with caplog.at_level(logging.ERROR, "resilient.store"):
+        for _ in range(70):
+            assert fetch() == "made"
+            clock.advance(60)
+    asked = [event for event in heard if isinstance(event, StoreFailed) and event.kind == "auth"]
+    said = (
+        "a store does not let us in, and nothing is kept;"
+        " see to its user, password, permissions and certificates: closed"
+    )
+    first, second = [record for record in caplog.records if record.name == "resilient.store"]
+    assert [first.levelno, second.levelno] == [logging.ERROR] * 2
+    assert first.getMessage() == said
+    assert second.getMessage() == f"{said} ({second.suppressed} more of it since)"
+    assert 0 < second.suppressed < len(asked)
 
 
 def test_without_a_home_the_memory_is_the_store(caplog, monkeypatch, tmp_path):

@@ -7,10 +7,11 @@ import pytest
 
 import resilient.logs.logs
 from resilient import CircuitBreaker, ConfigurationError, Policy, ResponseCache, Retry
-from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event
+from resilient.events import CallEnded, CircuitClosed, CircuitOpened, Event, StoreFailed
 from resilient.logs import JsonFormatter, redact_httpx_logs, set_levels
 from resilient.logs.limit import MOST, PAUSE, Limit
 from resilient.logs.lines import LINES
+from resilient.telemetry import Source
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +104,20 @@ def test_levels_can_be_changed(world, origin, caplog, monkeypatch):
     origin.answers(500)
     caller.get()
     assert lines(caplog)[0][:2] == ("resilient.circuit", "CRITICAL")
+
+
+def test_one_event_may_have_a_graver_line(caplog):
+    """It is written also where the usual line is not, at its own level or at a higher one that is asked for."""
+    caplog.set_level(logging.ERROR, "resilient.store")
+    timeout, refused = (StoreFailed(store="redis", operation="get", kind=kind) for kind in ("timeout", "auth"))
+    set_levels({StoreFailed: logging.INFO})
+    assert resilient.logs.logs.is_written(StoreFailed)
+    for event in (timeout, refused, refused):
+        resilient.logs.logs.write(event, Source())
+    set_levels({StoreFailed: logging.CRITICAL})
+    for event in (timeout, StoreFailed(store="other", operation="get", kind="auth")):
+        resilient.logs.logs.write(event, Source())
+    assert [level for _, level, _ in lines(caplog)] == ["ERROR", "CRITICAL", "CRITICAL"]
 
 
 @pytest.mark.parametrize("wrong", [{Event: logging.INFO}, {CircuitClosed: "INFO"}, {CallEnded: True}], ids=str)
