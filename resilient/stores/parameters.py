@@ -23,6 +23,14 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
+def server_urls(url: str) -> list[str]:
+    """The URL of each server that ``url`` names; several stand between commas, which nothing else reads."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    user, at, hosts = authority.rpartition("@")
+    return [f"{scheme}://{user}{at}{host}{rest[len(authority) :]}" for host in hosts.split(",")]
+
+
 def count_of(value: object, *, option: str) -> int:
     """A whole number above zero.
 

@@ -12,7 +12,7 @@ from resilient.errors import ConfigurationError
 from resilient.ports import Clock, StorePair
 from resilient.runtime.clock import SystemClock
 from resilient.settings import nearest
-from resilient.stores.parameters import Record
+from resilient.stores.parameters import Record, server_urls
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -25,6 +25,8 @@ OWN = {
     "disk": "resilient_adapters.sqlite:open_disk",
     "redis": "resilient_adapters.redis:open_redis",
     "rediss": "resilient_adapters.redis:open_redis",
+    "redis+sentinel": "resilient_adapters.redis:open_redis",
+    "rediss+sentinel": "resilient_adapters.redis:open_redis",
     "unix": "resilient_adapters.redis:open_redis",
     "redis+cluster": "resilient_adapters.redis:open_redis",
 }
@@ -81,14 +83,13 @@ def _split(url: str) -> SplitResult:
         # What stands here may hold a password, so it is not repeated.
         raise ConfigurationError("a store's URL starts with a scheme, as 'mem://' and 'disk:///var/cache/app' do")
     try:
-        parts = urlsplit(url)
-        if "," not in parts.netloc:
-            _ = parts.port
+        parts = [urlsplit(each) for each in server_urls(url)]
+        _ = [each.port for each in parts]
     except ValueError:
         raise ConfigurationError(f"the address in the {scheme}:// URL of the store is malformed") from None
     if "#" in url:
         raise ConfigurationError(f"write '#' as %23 in the {scheme}:// URL of the store")
-    return parts
+    return parts[0]
 
 
 def _factory(scheme: str) -> Factory:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from redis.crc import key_slot
 
-from tests.stores.servers import COMMANDS, PASSWORD, USER, Server, free_port
+from tests.stores.servers import COMMANDS, PASSWORD, USER, Server, free_port, until
 
 SLOTS = 16384
 CLUSTER_COMMANDS = (*COMMANDS, "hdel", "asking", "cluster|slots")
@@ -127,11 +126,3 @@ class Cluster:
 
 def _is_linked(node: Node) -> bool:
     return node.admin().info("replication").get("master_link_status") == "up"
-
-
-def until(happened) -> None:
-    """Sooner or later; an error after a minute."""
-    ends = time.monotonic() + 60.0
-    while not happened():
-        assert time.monotonic() < ends, "it has not happened"
-        time.sleep(0.02)

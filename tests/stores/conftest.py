@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -19,6 +20,7 @@ from resilient.entry import Entry
 from resilient.events import ReplicaConnected
 from resilient.stores.registry import open_store
 from resilient.testing import FakeClock
+from tests.stores.certificates import Certificates, SecureServer
 from tests.stores.servers import Server
 
 SOURCES = [str(Path(package.__file__).parents[1]) for package in (resilient, resilient_adapters)]
@@ -92,6 +94,23 @@ def redis_url(redis_server):
     return redis_server.url
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """An authority for all tests that do it no harm."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def secure_server(tmp_path_factory, certificates):
+    """One that speaks TLS, for all tests that do it no harm."""
+    server = SecureServer(tmp_path_factory.mktemp("secure"), certificates)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def cluster_url(redis_cluster):
     """The addresses of that cluster, with nothing in it."""
@@ -132,8 +151,17 @@ COPIES = {"redis, copies": "?client_side=true&max_staleness=500ms", "redis, copi
 """Ways to keep copies in memory; some tests play with clocks that the server does not know, so not for long."""
 
 
-@pytest.fixture(params=["memory", "disk", "redis", *COPIES, "redis-cluster"])
+WAYS = ("memory", "disk", "redis", *COPIES, "redis-cluster")
+by_tls_too = pytest.mark.parametrize("url", [*WAYS, "rediss"], indirect=True)
+"""For tests of much at once and of connections: TLS changes how bytes travel, and nothing of what they say."""
+
+
+@pytest.fixture(params=WAYS)
 def url(request, folder):
+    if request.param == "rediss":
+        server, certificates = map(request.getfixturevalue, ("secure_server", "certificates"))
+        server.ask("FLUSHALL")
+        return f"{server.secure_url}?{urlencode(certificates.client)}"
     if request.param.startswith("redis"):
         server = request.getfixturevalue("cluster_url" if request.param == "redis-cluster" else "redis_url")
         return server + COPIES.get(request.param, "")
@@ -142,7 +170,8 @@ def url(request, folder):
 
 @pytest.fixture
 def options(url):
-    return {"disk": NO_HURRY, "redis": PATIENT, "redis+cluster": PATIENT}.get(url.partition(":")[0], {})
+    patient = dict.fromkeys(("redis", "rediss", "redis+cluster"), PATIENT)
+    return {"disk": NO_HURRY, **patient}.get(url.partition(":")[0], {})
 
 
 @pytest.fixture
@@ -215,6 +244,7 @@ def script(tmp_path):
     def start(text, *args, umask=-1):
         path = tmp_path / f"script{len(list(tmp_path.glob('script*')))}.py"
         path.write_text(PRELUDE + text)
+        given = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
         return subprocess.Popen(
             [sys.executable, "-X", "dev", "-W", "error", str(path), *map(str, args)],
             stdout=subprocess.PIPE,
@@ -222,7 +252,7 @@ def script(tmp_path):
             stdin=subprocess.PIPE,
             text=True,
             umask=umask,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*SOURCES, *given])},
         )
 
     started = []

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -49,6 +50,9 @@ class Server:
     commands: tuple[str, ...] = COMMANDS
     """What the user may ask for who may do what the store does."""
 
+    mode: Sequence[str] = ()
+    """What the command line says beside the configuration."""
+
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -75,17 +79,12 @@ class Server:
         with socket.socket() as other:
             # A server that somebody left there would let every test of a fault pass.
             assert other.connect_ex(("127.0.0.1", self.port)) != 0, f"port {self.port} is taken"
-        rules = ["on", f">{PASSWORD}", "resetkeys", "~resilient:*", "-@all", *(f"+{name}" for name in self.commands)]
-        configuration = [
-            f"port {self.port}", "bind 127.0.0.1", 'save ""', "appendonly no", "loglevel warning", "daemonize no",
-            f'unixsocket "{self.socket}"', f'requirepass "{PASSWORD}"', *self._options,
-            f"user {USER} " + " ".join(f'"{rule}"' for rule in rules),
-        ]  # fmt: skip
         path = self.folder / "redis.conf"
-        path.write_text("\n".join(configuration) + "\n")
+        path.write_text("\n".join(self.configuration()) + "\n")
         log = (self.folder / "log").open("ab")
         with log:
-            self._process = subprocess.Popen([binary(), str(path)], cwd=self.folder, stdout=log, stderr=log)
+            command = [binary(), str(path), *self.mode]
+            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
         ends = time.monotonic() + 30.0
         while True:
             try:
@@ -97,6 +96,15 @@ class Server:
                 assert self._process.poll() is None, (self.folder / "log").read_text()
                 assert time.monotonic() < ends, "the server does not answer"
                 time.sleep(0.02)
+
+    def configuration(self) -> list[str]:
+        """Its lines."""
+        rules = ["on", f">{PASSWORD}", "resetkeys", "~resilient:*", "-@all", *(f"+{name}" for name in self.commands)]
+        return [
+            f"port {self.port}", "bind 127.0.0.1", 'save ""', "appendonly no", "loglevel warning", "daemonize no",
+            f'unixsocket "{self.socket}"', f'requirepass "{PASSWORD}"', *self._options,
+            f"user {USER} " + " ".join(f'"{rule}"' for rule in rules),
+        ]  # fmt: skip
 
     def admin(self) -> redis.Redis:
         """A client of redis-py's own, for the user who may do anything."""
@@ -144,6 +152,14 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def until(happened) -> None:
+    """Wait for what takes servers a moment; an error after a minute."""
+    ends = time.monotonic() + 60.0
+    while not happened():
+        assert time.monotonic() < ends, "it has not happened"
+        time.sleep(0.02)
 
 
 def free_port() -> int:

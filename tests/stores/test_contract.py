@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from resilient.entry import COUNTER, Entry, counted
 from resilient.errors import StoreError, TransactionError
+from tests.stores.conftest import by_tls_too
 
 plain = st.recursive(
     st.none()
@@ -46,6 +47,7 @@ def test_what_was_never_set_is_none(store):
     assert store.delete("k") == 0
 
 
+@by_tls_too
 def test_an_entry_comes_back_as_it_was(store, make):
     """Body, metadata, times, tags and fence are what they were."""
     meta = {"status": 200, "headers": (("a", "b"),), "raw": b"\xff"}
@@ -68,6 +70,7 @@ def test_any_plain_metadata_and_any_bytes_come_back(store, make, body, meta, tag
     assert same(dict(found.meta), meta)
 
 
+@by_tls_too
 @pytest.mark.parametrize("body", [b"", b"a" * 5_000_000, os.urandom(3_000_000)], ids=["empty", "dull", "random"])
 def test_bodies_of_any_size_come_back(store, make, body):
     """Nothing, five megabytes that compress well, three that do not."""
@@ -158,6 +161,7 @@ def test_many_entries_come_in_the_order_of_their_keys(store, make, clock):
     assert store.get_many([]) == []
 
 
+@by_tls_too
 def test_very_many_entries_are_read_at_once(store, make):
     """More than fit into one question to any database, in one list or in one deletion."""
     keys = [f"{{many}}{number}" for number in range(600)]
@@ -207,6 +211,7 @@ def test_clearing_leaves_the_secret(store, make):
     assert len(secret) == 32
 
 
+@by_tls_too
 def test_both_colours_are_one_store(pair, make):
     """What one colour writes, the other reads, and the secret is the same."""
 
@@ -245,6 +250,7 @@ def test_long_keys_stay_apart_and_keep_their_beginning(store, make, letter):
     assert store.get(one) is None
 
 
+@by_tls_too
 @pytest.mark.parametrize("store", ["blocking"], indirect=True)
 def test_threads_do_not_hurt_each_other(store, make):
     """Eight threads write, read and delete their own keys and one in common; nobody sees another's value.
@@ -264,6 +270,7 @@ def test_threads_do_not_hurt_each_other(store, make):
         list(pool.map(work, range(8)))
 
 
+@by_tls_too
 def test_many_loops_share_one_store(pair, make):
     """Four threads run four loops each, one after the other, with ten tasks in each."""
 
@@ -283,6 +290,7 @@ def test_many_loops_share_one_store(pair, make):
     assert len(list(pair.blocking.scan())) == 160
 
 
+@by_tls_too
 def test_a_second_close_does_nothing(store, make):
     """Nor does it hang, with a write just before it."""
     store.set("k", make())
@@ -350,6 +358,7 @@ def test_a_commit_changes_nothing_if_what_it_expects_is_not_there(store, make, c
     assert {key: store.get(key) for key in store.scan()} == before
 
 
+@by_tls_too
 def test_of_commits_at_once_that_expect_the_same_one_wins(store, make):
     """Twenty that add one to what they have read, again and again until they succeed: no addition is lost."""
     store.set("k", make(b"0"))
@@ -447,6 +456,7 @@ def test_a_commit_writes_after_it_has_removed_by_tags(store, make):
     assert store.commit({}, tags=["{c}t"]) == 1
 
 
+@by_tls_too
 def test_no_tagged_entry_outlives_its_tag(store, make):
     """Fifty are written at once, some of them over others; not one is missed. Ten times."""
     for _ in range(10):
@@ -513,6 +523,7 @@ def test_a_counter_stays_within_64_bits(store):
     assert store.get("new") is None
 
 
+@by_tls_too
 def test_no_addition_is_lost(store):
     """A hundred at once give a hundred different numbers."""
     assert sorted(store.at_once([("incr", "k", 1, math.inf)] * 100)) == list(range(1, 101))
@@ -583,6 +594,7 @@ def test_fences_only_rise(store, clock):
     assert sorted(set(fences)) == fences
 
 
+@by_tls_too
 def test_a_lease_is_won_by_one_of_many(store):
     """Fifty ask at once."""
     won = store.at_once([("acquire", "k", f"{number}", 5.0) for number in range(50)])

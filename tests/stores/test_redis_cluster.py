@@ -70,7 +70,7 @@ def test_opening_connects_nowhere(url, options):
     [
         ("redis+cluster://", {}, "names nodes"),
         ("redis+cluster://host1:7000,,host2", {}, "names nodes"),
-        ("redis+cluster://host1:7000,host2:x", {}, "no number"),
+        ("redis+cluster://host1:7000,host2:x", {}, "malformed"),
         ("redis+cluster://host1,host2/1", {}, "one database, 0; there is no 1"),
         ("redis+cluster://host1", {"db": 3}, "one database, 0; there is no 3"),
         ("redis+cluster://host1,host2", {"max_size": 5}, "did you mean 'maxsize'"),

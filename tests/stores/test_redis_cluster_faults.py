@@ -16,8 +16,8 @@ from resilient.entry import Entry
 from resilient.errors import StoreError, StoreUnavailableError
 from resilient_adapters.redis.cluster.slots import Slots
 from resilient_adapters.redis.keys import Keys
-from tests.stores.clusters import Cluster, until
-from tests.stores.servers import PASSWORD, USER
+from tests.stores.clusters import Cluster
+from tests.stores.servers import PASSWORD, USER, until
 
 KEYS = Keys("resilient")
 

@@ -398,7 +398,7 @@ def test_a_full_server_is_read_all_the_same(own_server, opened_face):
 
 def test_a_server_that_became_a_replica_is_read_only_and_asked_anew(own_server, opened_face):
     """READONLY, as after a failover; once it is a master again, so that the address leads to one, it works."""
-    server, master = own_server(), own_server()
+    server, master = own_server(), own_server("repl-diskless-sync-delay 0")
     store = opened_face(server.url)
     store.set("k", entry())
     server.ask("CONFIG", "SET", "masterauth", PASSWORD)
@@ -429,16 +429,21 @@ def test_a_server_that_loads_its_data_is_busy(own_server, opened_face):
 
 
 def test_a_user_who_may_not_is_told_so(own_server, opened_face):
-    """NOPERM and a password that is no longer right; both end with the cause."""
+    """NOPERM, also from within a script, and a password that is no longer right; all end with the cause."""
     server = own_server()
     store = opened_face(server.url)
     store.set("k", entry())
     server.ask("ACL", "SETUSER", USER, "-get")
-    assert kind_of_failure(store.get, "k") == "other"
-    server.ask("ACL", "SETUSER", USER, "+get", "resetpass", ">another")
+    assert kind_of_failure(store.get, "k") == "auth"
+    server.ask("ACL", "SETUSER", USER, "+get", "-hset")
+    assert kind_of_failure(store.acquire, "k", "ann", 5.0) == "auth"
+    server.ask("ACL", "SETUSER", USER, "+hset", "resetkeys", "~other:*")
+    assert kind_of_failure(store.get, "k") == "auth"
+    assert kind_of_failure(store.acquire, "k", "ann", 5.0) == "auth"
+    server.ask("ACL", "SETUSER", USER, "~resilient:*", "resetpass", ">another")
     server.ask("CLIENT", "KILL", "USER", USER)
     hear_of_it(store)
-    assert kind_of_failure(store.get, "k") == "other"
+    assert kind_of_failure(store.get, "k") == "auth"
     server.ask("ACL", "SETUSER", USER, f">{PASSWORD}")
     assert store.get("k") is not None
 

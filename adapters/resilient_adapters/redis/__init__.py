@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 try:
     import redis as _  # noqa: F401 # asked for first, so that a missing extra is one clear line
@@ -15,12 +16,13 @@ from resilient.stores.memory import MAX_BYTES, MAX_ENTRIES
 from resilient.stores.parameters import Record, bytes_of, count_of, flag_of, span_of
 from resilient_adapters.records.codecs import codec_named
 from resilient_adapters.records.records import MAX_DECODED
-from resilient_adapters.redis.address import address_of
+from resilient_adapters.redis.address import Address, address_of
 from resilient_adapters.redis.cluster.commands import commands_of_a_cluster
 from resilient_adapters.redis.cluster.hosts import node_urls
 from resilient_adapters.redis.commands import Settings, commands_of_a_server
 from resilient_adapters.redis.copying import MAX_STALENESS, copying_of
 from resilient_adapters.redis.keys import Keys
+from resilient_adapters.redis.sentinels import master_of
 from resilient_adapters.redis.store import AsyncRedisStore, RedisStore
 
 __all__ = ["AsyncRedisStore", "RedisStore", "open_redis"]
@@ -49,6 +51,9 @@ def open_redis(
     ssl_ca_certs: object = None,
     ssl_cert_reqs: object = "required",
     ssl_check_hostname: object = True,
+    sentinel_username: object = None,
+    sentinel_password: object = None,
+    sentinel_ssl: object = None,
     compress: str | None = "gzip",
     max_decoded: object = MAX_DECODED,
     client_side: object = False,
@@ -60,6 +65,9 @@ def open_redis(
     """The store at ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix:///path/to/socket``.
 
     ``redis+cluster://user:password@host1:7000,host2:7001`` is the one in a Redis Cluster, of which it names some nodes.
+
+    ``redis+sentinel://user:password@host1:26379,host2:26379/service/0``, ``rediss+sentinel://`` for TLS, is the one at
+    the master of that service, for which these Sentinels are asked whenever a connection is opened.
 
     Nothing is connected and no certificate is read before the first command. Closing either colour closes both.
 
@@ -86,6 +94,9 @@ def open_redis(
         ssl_ca_certs: who is trusted to certify servers, a PEM file; as the system says if it is not given.
         ssl_cert_reqs: ``"required"``, ``"optional"`` or ``"none"``: whether the server has to prove who it is.
         ssl_check_hostname: whether its certificate has to name the host.
+        sentinel_username: of an ACL user of the Sentinels; user and password in the URL are the master's.
+        sentinel_password: of the Sentinels, where they ask for one.
+        sentinel_ssl: whether to use TLS for the Sentinels, with the same certificates; as for the master if not given.
         compress: how bodies above 1 KiB are compressed: ``"gzip"``, ``"zstd"`` with the extra of that name, or None.
         max_decoded: bodies larger than this are neither written nor read.
         client_side: whether copies of what was read are served from this process's memory, of whose changes the server
@@ -100,7 +111,12 @@ def open_redis(
     Raises:
         ConfigurationError: an option is wrong; says why, and what is right.
     """
-    tls = flag_of(ssl, option="ssl")
+    scheme = url.partition("://")[0].lower()
+    is_cluster, has_sentinels = scheme.endswith("+cluster"), scheme.endswith("+sentinel")
+    if not has_sentinels and not (sentinel_username is sentinel_password is sentinel_ssl is None):
+        raise ConfigurationError("options of Sentinels are given, but none of them; write redis+sentinel://")
+    tls = flag_of(ssl, option="ssl") or scheme.startswith("rediss")
+    sentinel_tls = has_sentinels and (tls if sentinel_ssl is None else flag_of(sentinel_ssl, option="sentinel_ssl"))
     certificates = {
         "ssl_certfile": _text(ssl_certfile, "ssl_certfile"),
         "ssl_keyfile": _text(ssl_keyfile, "ssl_keyfile"),
@@ -109,23 +125,30 @@ def open_redis(
         "ssl_cert_reqs": _requirement(ssl_cert_reqs),
         "ssl_check_hostname": flag_of(ssl_check_hostname, option="ssl_check_hostname"),
     }
-    is_secure = tls or url.startswith("rediss:")
-    if not is_secure and (ssl_certfile or ssl_keyfile or ssl_ca_certs):
+    if not (tls or sentinel_tls) and (ssl_certfile or ssl_keyfile or ssl_ca_certs):
         raise ConfigurationError("certificates are given, but no TLS; write rediss://, or ssl=True")
-    is_cluster = url.startswith("redis+cluster:")
-    addresses = [
-        address_of(
-            each,
-            tls=tls,
-            db=None if db is None else _number(db, "db"),
-            username=_text(username, "username"),
-            password=_text(password, "password", secret=True),
-            socket_connect_timeout=span_of(socket_connect_timeout, option="socket_connect_timeout"),
-            retry_on_timeout=flag_of(retry_on_timeout, option="retry_on_timeout"),
-            **(certificates if is_secure else {}),
-        )
-        for each in (node_urls(url) if is_cluster else [url])
-    ]
+    opening: dict[str, Any] = {
+        "socket_connect_timeout": span_of(socket_connect_timeout, option="socket_connect_timeout"),
+        "retry_on_timeout": flag_of(retry_on_timeout, option="retry_on_timeout"),
+    }
+    options: dict[str, Any] = {
+        "tls": tls,
+        "db": None if db is None else _number(db, "db"),
+        "username": _text(username, "username"),
+        "password": _text(password, "password", secret=True),
+        **opening,
+        **(certificates if tls else {}),
+    }
+    if has_sentinels:
+        sentinel_options = {
+            "username": _text(sentinel_username, "sentinel_username"),
+            "password": _text(sentinel_password, "sentinel_password", secret=True),
+            **opening,
+            **(certificates if sentinel_tls else {}),
+        }
+        addresses: list[Address] = [master_of(url, sentinel_options, sentinel_tls=sentinel_tls, **options)]
+    else:
+        addresses = [address_of(each, **options) for each in (node_urls(url) if is_cluster else [url])]
     least, most = _number(minsize, "minsize"), count_of(maxsize, option="maxsize")
     if least > most:
         raise ConfigurationError(f"minsize={least} is more than maxsize={most}")

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio.connection as for_tasks
 import redis.connection as for_threads
+from redis.exceptions import RedisError
 
-from resilient.errors import ConfigurationError
+from resilient.errors import ConfigurationError, StoreUnavailableError
+from resilient.stores.parameters import server_urls
 from resilient_adapters.redis.script import Command
+from resilient_adapters.redis.secure import AsyncSecureConnection, introduce, introduce_for_tasks
 
 Kind = Literal["tcp", "tls", "unix"]
+
+_STEPS = 3
+"""As often as one step may take, so long may the whole: to reach the server, perhaps twice, and to be introduced."""
 
 
 class Connection(Protocol):
@@ -52,26 +61,67 @@ class Address:
     where: str
     options: Mapping[str, Any] = field(repr=False)
 
-    def connection(self, timeout: float, *, protocol: int = 2) -> Connection:
-        """A connection for threads that is not open yet; ``timeout`` seconds bound each of its waits.
+    @property
+    def patience(self) -> float:
+        """Seconds that each step of opening a connection may take."""
+        patience: float = self.options["socket_connect_timeout"]
+        return patience
 
-        By the third version of the protocol a server may also say what nobody has asked for.
+    def open(self, *, protocol: int = 2) -> Connection:
+        """An open connection for threads.
+
+        Args:
+            protocol: its version; by the third one a server may also say what nobody has asked for.
+
+        Raises:
+            RedisError, OSError, ValueError: it cannot be opened.
+            StoreError: the same, and why.
         """
+        connection = self._made(protocol)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+    async def open_for_tasks(self) -> AsyncConnection:
+        """The same for tasks."""
+        connection = self._made_for_tasks()
+        try:
+            async with asyncio.timeout(_STEPS * self.patience):
+                await connection.connect()
+        except TimeoutError:
+            await abandon(connection)
+            raise StoreUnavailableError("the server does not let anybody in", kind="timeout") from None
+        except BaseException:
+            await abandon(connection)
+            raise
+        return connection
+
+    def _made(self, protocol: int) -> Connection:
+        """A connection for threads that is not open yet, of which each wait is bounded by itself."""
         kinds: dict[Kind, Any] = {
             "tcp": for_threads.Connection,
-            "tls": for_threads.SSLConnection,
+            "tls": partial(for_threads.SSLConnection, redis_connect_func=introduce),
             "unix": for_threads.UnixDomainSocketConnection,
         }
-        return cast("Connection", kinds[self.kind](**{**self.options, "protocol": protocol}, socket_timeout=timeout))
+        return cast("Connection", kinds[self.kind](**self.options, protocol=protocol, socket_timeout=self.patience))
 
-    def connection_for_tasks(self) -> AsyncConnection:
-        """The same for tasks. Its waits are bounded by their tasks: redis-py's own bound loses cancellations."""
+    def _made_for_tasks(self) -> AsyncConnection:
+        """The same for tasks, but bounded from outside: redis-py's own bound loses cancellations."""
         kinds: dict[Kind, Any] = {
             "tcp": for_tasks.Connection,
-            "tls": for_tasks.SSLConnection,
+            "tls": partial(AsyncSecureConnection, redis_connect_func=introduce_for_tasks),
             "unix": for_tasks.UnixDomainSocketConnection,
         }
-        return cast("AsyncConnection", kinds[self.kind](**self.options, socket_timeout=None))
+        return cast("AsyncConnection", kinds[self.kind](**self.options, protocol=2, socket_timeout=None))
+
+
+async def abandon(connection: AsyncConnection) -> None:
+    """Close a connection without waiting for it."""
+    with suppress(RedisError, OSError):
+        await connection.disconnect(nowait=True)
 
 
 def address_of(url: str, *, tls: bool, db: int | None, **options: Any) -> Address:
@@ -79,7 +129,7 @@ def address_of(url: str, *, tls: bool, db: int | None, **options: Any) -> Addres
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, without its query.
-        tls: whether TLS was asked for beside it.
+        tls: whether TLS was asked for, in it or beside it.
         db: the number of the database given beside it.
         options: of redis-py's connections; those that are None are left to it.
 
@@ -87,12 +137,7 @@ def address_of(url: str, *, tls: bool, db: int | None, **options: Any) -> Addres
         ConfigurationError: the URL is wrong, or says the same thing as an option.
     """
     parts = urlsplit(url)
-    given = {name: value for name, value in options.items() if value is not None}
-    for name, text in (("username", parts.username), ("password", parts.password)):
-        if text:
-            if name in given:
-                raise ConfigurationError(f"the store's {name} is given twice, in its URL and as an option")
-            given[name] = unquote(text)
+    given = with_credentials(options, parts.username, parts.password)
     kind: Kind
     if parts.scheme == "unix":
         kind, where, path = "unix", unquote(parts.path), ""
@@ -100,13 +145,29 @@ def address_of(url: str, *, tls: bool, db: int | None, **options: Any) -> Addres
             raise ConfigurationError("a unix:// URL names a socket by its absolute path, three slashes in all, no TLS")
         given["path"] = where
     else:
-        kind, path = "tls" if tls or parts.scheme == "rediss" else "tcp", parts.path.strip("/")
+        if len(server_urls(url)) > 1:
+            raise ConfigurationError(
+                f"{parts.scheme}:// names one server; several go with redis+cluster:// or redis+sentinel://"
+            )
+        kind, path = "tls" if tls else "tcp", parts.path.strip("/")
         given |= {"host": parts.hostname or "localhost", "port": parts.port or 6379}
         where = f"{given['host']}:{given['port']}"
-    return Address(kind, where, given | {"db": _database(path, db), "protocol": 2})
+    return Address(kind, where, given | {"db": database(path, db)})
 
 
-def _database(path: str, db: int | None) -> int:
+def with_credentials(options: Mapping[str, Any], username: str | None, password: str | None) -> dict[str, Any]:
+    """Those of ``options`` that are given, and who is named in a URL."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, text in (("username", username), ("password", password)):
+        if text:
+            if name in given:
+                raise ConfigurationError(f"the store's {name} is given twice, in its URL and as an option")
+            given[name] = unquote(text)
+    return given
+
+
+def database(path: str, db: int | None) -> int:
+    """The number of the database at the end of a URL's path, or given beside it."""
     if path and db is not None:
         raise ConfigurationError("the store's database is given twice, in its URL and as db=")
     if path and not (path.isascii() and path.isdigit()):

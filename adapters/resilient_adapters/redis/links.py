@@ -7,10 +7,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from resilient.errors import StoreError, StoreUnavailableError
-from resilient_adapters.redis.address import Address, AsyncConnection
+from resilient.errors import StoreError
+from resilient_adapters.redis.address import Address
 from resilient_adapters.redis.link import Asked, Link, fail
 from resilient_adapters.redis.pool import UnreachedError, closed
 from resilient_adapters.redis.script import Command
@@ -19,10 +17,6 @@ from resilient_adapters.redis.wire import packed
 
 AGAIN = 1.0
 """Seconds after which another connection is tried beside one that is still being opened."""
-
-
-_STEPS = 3
-"""As often as one step may take, so long may the whole: to reach the server, perhaps twice, and to be introduced."""
 
 
 class Links:
@@ -124,22 +118,11 @@ class Links:
         task.add_done_callback(self._openers.discard)
 
     async def _connect(self) -> None:
-        connection = self._address.connection_for_tasks()
         try:
-            async with asyncio.timeout(_STEPS * self._address.options["socket_connect_timeout"]):
-                await connection.connect()
-            link = Link(connection, self.loop, self)
-        except TimeoutError:
-            await _leave(connection)
-            self._leave_openers()
-            self._failed(StoreUnavailableError("the server does not let anybody in", kind="timeout"))
+            link = Link(await self._address.open_for_tasks(), self.loop, self)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the connection
-            await _leave(connection)
             self._leave_openers()
-            self._failed(error if isinstance(error, StoreError) else failure(error))
-        except BaseException:
-            await _leave(connection)
-            raise
+            self._failed(failure(error))
         else:
             self._leave_openers()
             self._opened(link)
@@ -166,9 +149,3 @@ class Links:
     def _fail_waiting(self, error: StoreError) -> None:
         waiting, self._waiting = self._waiting, {}
         fail(waiting, UnreachedError(str(error), kind=error.kind))
-
-
-async def _leave(connection: AsyncConnection) -> None:
-    """Close a connection that is not open yet."""
-    with suppress(RedisError, OSError):
-        await connection.disconnect(nowait=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 from redis.exceptions import ReadOnlyError, RedisError
 
-from resilient.errors import StoreError, StoreUnavailableError
-from resilient_adapters.redis.address import Address, Connection
+from resilient.errors import StoreUnavailableError
+from resilient_adapters.redis.address import Address
 from resilient_adapters.redis.line import Line
 from resilient_adapters.redis.pool import Pool, Waiter
 from resilient_adapters.redis.script import Command
@@ -138,15 +138,10 @@ class Threads:
     def _connect(self, pool: Pool[Line]) -> None:
         again = True
         while again:
-            connection: Connection | None = None
             try:
-                connection = self._address.connection(_patience(self._address))
-                connection.connect()
-                line = Line(connection)
+                line = Line(self._address.open())
             except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the connection
-                if connection is not None:
-                    connection.disconnect()
-                again = pool.failed(error if isinstance(error, StoreError) else failure(error))
+                again = pool.failed(failure(error))
             else:
                 _close(pool.opened(line))
                 return
@@ -155,12 +150,6 @@ class Threads:
         line.close()
         if pool.drop():
             self._open(pool)
-
-
-def _patience(address: Address) -> float:
-    """Seconds that a server may take for each step in which a connection introduces itself."""
-    patience: float = address.options["socket_connect_timeout"]
-    return patience
 
 
 def _close(lines: list[Line]) -> None:

@@ -23,7 +23,7 @@ from resilient_adapters.redis.copies import Copies
 from resilient_adapters.redis.keys import Keys
 from resilient_adapters.redis.reading import NAME
 from resilient_adapters.redis.script import Command
-from resilient_adapters.redis.trouble import kind_of
+from resilient_adapters.redis.trouble import failure
 
 PING = 1.0
 """Seconds from one question whether the server is there to the next."""
@@ -122,9 +122,9 @@ class Tracking:
 
     def _listen(self, over: threading.Event) -> None:
         """Open a connection, see that it tells of changes, and hear what it tells until ``over``."""
-        connection = self._connection = self._address.connection(SILENCE, protocol=3)
+        connection = self._connection = self._address.open(protocol=3)
         try:
-            connection.connect()
+            connection.update_current_socket_timeout(SILENCE)
             self._track(connection)
             while not over.is_set():
                 due = time.monotonic() + PING
@@ -198,7 +198,7 @@ class Tracking:
             self._tell(ReplicaLost(store=NAME, reason="silent" if isinstance(error, TimeoutError) else "closed"))
             self._tell(ReplicaFlushed(store=NAME, reason="lost", entries=count))
         else:
-            self._tell(StoreFailed(store=NAME, operation="track", kind=kind_of(error)))
+            self._tell(StoreFailed(store=NAME, operation="track", kind=failure(error).kind))
         return was_up
 
     def _tell(self, event: Event) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from resilient.errors import ConfigurationError
+from resilient.stores.parameters import server_urls
 from resilient_adapters.redis.address import Address
 
 
@@ -21,18 +22,11 @@ def node_urls(url: str) -> list[str]:
     """The URL of each node that ``redis+cluster://user:password@host1:7000,host2:7001`` names, as for one server.
 
     Raises:
-        ConfigurationError: it names none, or a port is no number.
+        ConfigurationError: it names none.
     """
-    parts = urlsplit(url)
-    user, at, hosts = parts.netloc.rpartition("@")
-    if not all(hosts.split(",")):
+    urls = server_urls(url)
+    if not all(urlsplit(each).hostname for each in urls):
         raise ConfigurationError("a redis+cluster:// URL names nodes, as in redis+cluster://host1:7000,host2:7001")
-    urls = [f"redis://{user}{at}{host}{parts.path}" for host in hosts.split(",")]
-    for each in urls:
-        try:
-            _ = urlsplit(each).port
-        except ValueError:
-            raise ConfigurationError("a port in the redis+cluster:// URL of the store is no number") from None
     return urls
 
 
