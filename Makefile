@@ -6,12 +6,13 @@ BIN := .venv/bin
 DEV := .venv/.ready
 DEMO := .venv-demo/.ready
 BENCH := .venv-bench/.ready
+OLDER := .venv/older/.ready
 
 # The theme of the docs would print a notice on every build.
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo redis prometheus test test-fast check format twin bench bench-quick soak conformance docs
+.PHONY: help demo redis prometheus test test-fast test-older check format twin bench bench-quick soak conformance docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +25,9 @@ test: $(DEV) redis prometheus ## run every test but the soak tests
 
 test-fast: $(DEV) ## run the quick tests: one HTTP library, nothing but memory for a store
 	$(BIN)/pytest -n 2 -m "not slow and not soak" -k "not httpx2 and not disk and not redis" --ignore tests/wire
+
+test-older: $(DEV) $(OLDER) redis ## run the tests of the Redis store with the oldest redis-py that it works with
+	REDIS_PY=7 PYTHONPATH=.venv/older $(BIN)/pytest -n 2 -m "not slow and not soak" -k "test_redis and not cluster_faults" tests/stores
 
 redis: $(DEV) ## see to it that there is a Redis server, which the tests start by themselves
 	@tools/get-redis $(BIN)/python .venv/valkey
@@ -71,6 +75,11 @@ docs: $(DEV) ## build the documentation into site/
 # The stamps hold the time of the last successful set-up; a change of pyproject.toml makes them old.
 $(DEV): pyproject.toml tools/make-venv
 	@PYTHON="$(PYTHON)" tools/make-venv .venv '.[dev]'
+
+# It lies beside the newest one, and goes before it where PYTHONPATH names this folder.
+$(OLDER): pyproject.toml
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --upgrade --target .venv/older 'redis>=7,<8'
+	@touch $@
 
 $(DEMO): pyproject.toml tools/make-venv
 	@PYTHON="$(PYTHON)" tools/make-venv .venv-demo '.[cli]'
