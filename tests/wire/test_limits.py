@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -74,19 +75,20 @@ def test_a_full_pool_is_a_pool_timeout(client_of, holding):
     http = client_of.http
     client = client_of(limits=http.Limits(max_connections=1), timeout=http.Timeout(20, pool=0.05))
 
-    def blocking():
+    def blocking(path):
         try:
-            return client.client.get(holding.url)
+            return client.client.get(holding.url + path)
         finally:
             holding.let.set()  # whoever is done first
 
-    async def in_tasks():
+    async def in_tasks(path):
         try:
-            return await client.client.get(holding.url)
+            return await client.client.get(holding.url + path)
         finally:
             holding.let.set()
 
-    outcomes = client.wire.at_once(*[client.wire.choose(blocking, in_tasks)] * 2)
+    ask = client.wire.choose(blocking, in_tasks)
+    outcomes = client.wire.at_once(*[partial(ask, path) for path in ("/a", "/b")])
     assert {type(outcome) for outcome in outcomes} == {http.Response, http.PoolTimeout}
     assert holding.peak == 1
 
