@@ -99,23 +99,22 @@ class Guard:
         """The entry, and by the same command those of other keys.
 
         Returns:
-            None in place of the others if the entry lies in this process, or the store does not say.
+            Nothing of other keys if the entry lies in this process, or passes middlewares; None in their place if the
+            store does not say.
         """
         if self._memory is not None:
             if (entry := self._memory.get(key)) is not None:
-                return entry, None
+                return entry, {}
             names = beside()
             return None, dict(zip(names, self._memory.get_many(names), strict=True))
         if self._at_hand is not None and (entry := self._at_hand.get(key)) is not None:
-            return entry, None
-        names = [key, *beside()]
+            return entry, {}
+        # Only its class says so: a store that passes on whatever it does not know would take it for a command.
         is_direct = getattr(type(self.store), "is_direct", None)
-        if is_direct is not None and not is_direct(
-            self.store, key
-        ):  # there are middlewares that see what is read, one by one
-            entry = await self.get(key)
-            others = None if entry is not None else await self.get_many(names[1:])
-            return entry, None if others is None else dict(zip(names[1:], others, strict=True))
+        if is_direct is not None and not is_direct(self.store, key):
+            # There are middlewares, which see what is read one by one.
+            return await self.get(key), {}
+        names = [key, *beside()]
         found = await self.get_many(names)
         return (None, None) if found is None else (found[0], dict(zip(names[1:], found[1:], strict=True)))
 

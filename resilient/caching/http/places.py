@@ -99,8 +99,8 @@ async def find(
         beside: other keys that are read by the same command.
 
     Returns:
-        That, and the entries of the other keys; None for these if an answer was at hand without a command, or the
-        store does not say.
+        That, and the entries of the other keys: none if an answer was found without that command, None if the store
+        does not say.
     """
     own = key_of(asked.resource, asked.partition)
     if not asked.partition:
@@ -109,9 +109,10 @@ async def find(
     everybodys = key_of(asked.resource, NOBODY)
     primary, others = await guard.look(own, lambda: [everybodys, *beside()])
     found = Found(own) if primary is None else await _found_in(guard, asked, terms, own, primary)
-    primary = None if others is None else others.pop(everybodys)
-    if found.chosen is None and others is None:
-        primary = await guard.get(everybodys)
+    if others:
+        primary = others.pop(everybodys)
+    else:
+        primary = await guard.get(everybodys) if others == {} and found.chosen is None else None
     if found.chosen is None and primary is not None:
         shared = await _found_in(guard, asked, terms, everybodys, primary, public=True)
         found = shared if shared.chosen is not None else found

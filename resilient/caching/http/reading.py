@@ -75,8 +75,8 @@ class Reading:
         self._puts = self._crowd().puts
         found, marks = await find(self.guard, self._asked, self._terms, self._marks)
         self._found, kept = found, found.chosen
-        # What is at hand is served without a look at the marks, which are read when the origin is to be asked.
-        self._began = None if marks is None and found.primary is not None else Began(self.runtime.clock, marks)
+        # Without a look at the marks they are read when the origin is to be asked.
+        self._began = None if marks == {} else Began(self.runtime.clock, marks)
         if kept is None:
             self._fwd = "uri-miss" if found.primary is None else "vary-miss"
             return None
