@@ -12,6 +12,7 @@ from resilient import Policy, ResponseCache
 
 POLICIES = {
     "standard policy": Policy.standard(),
+    "standard policy without its cache": Policy(cache=None),
     "standard policy and a cache": Policy(cache=ResponseCache(ttl="1h")),
 }
 SLICE = 0.1
