@@ -392,3 +392,11 @@ def test_any_clients_name_can_be_read_in_cache_status(world, origin, client, tol
     """A structured field has ASCII only; no two clients are called the same for that."""
     caller = world.client(origin, CACHED, name=client)
     assert caller.get().headers["cache-status"].startswith(f"{told}; fwd=uri-miss")
+
+
+def test_that_everybodys_answer_does_not_fit_is_told_to_who_has_credentials_too(world, origin):
+    """Another language is kept for all; it does not fit, which is not that nothing is kept."""
+    origin.answers(headers={**fresh(60, "public"), "vary": "accept-language"})
+    caller = world.client(origin, CACHED)
+    answers = [caller.get(headers={"accept-language": language, **ANN}) for language in ("de", "en", "en")]
+    assert [status_of(one).get("fwd") for one in answers] == ["uri-miss", "vary-miss", None]

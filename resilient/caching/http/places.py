@@ -115,7 +115,8 @@ async def find(
         primary = await guard.get(everybodys) if others == {} and found.chosen is None else None
     if found.chosen is None and primary is not None:
         shared = await _found_in(guard, asked, terms, everybodys, primary, public=True)
-        found = shared if shared.chosen is not None else found
+        # Of several that do not fit, too, the origin can be asked which one holds.
+        found = shared if shared.chosen is not None or (found.primary is None and shared.visible) else found
     return found, others
 
 
