@@ -140,7 +140,7 @@ class ResponseCache:
             early_ttl: after how long it is asked for anew; less than ``ttl``.
             more: the other options of the class.
         """
-        return cls(strategy=Early(_seconds(ttl, "ttl"), _seconds(early_ttl, "early_ttl")), **more)
+        return cls(strategy=Early(seconds_of(ttl, option="ttl"), seconds_of(early_ttl, option="early_ttl")), **more)
 
     @classmethod
     def soft(cls, *, ttl: Duration, soft_ttl: Duration, **more: Unpack[More]) -> Self:
@@ -155,7 +155,7 @@ class ResponseCache:
             soft_ttl: how long it is fresh; less than ``ttl``.
             more: the other options of the class.
         """
-        return cls(strategy=Soft(_seconds(ttl, "ttl"), _seconds(soft_ttl, "soft_ttl")), **more)
+        return cls(strategy=Soft(seconds_of(ttl, option="ttl"), seconds_of(soft_ttl, option="soft_ttl")), **more)
 
     @classmethod
     def locked(cls, *, ttl: Duration, **more: Unpack[More]) -> Self:
@@ -165,7 +165,7 @@ class ResponseCache:
             ttl: how long an answer is kept.
             more: the other options of the class.
         """
-        return cls(strategy=Locked(_seconds(ttl, "ttl")), **more)
+        return cls(strategy=Locked(seconds_of(ttl, option="ttl")), **more)
 
     @classmethod
     def failover(cls, *, ttl: Duration, retry_after: Duration | None = None, **more: Unpack[More]) -> Self:
@@ -179,8 +179,8 @@ class ResponseCache:
             retry_after: for how long after a failure it does so without asking.
             more: the other options of the class.
         """
-        pause = 0.0 if retry_after is None else _seconds(retry_after, "retry_after")
-        return cls(strategy=Failover(_seconds(ttl, "ttl"), pause, STATED), **more)
+        pause = 0.0 if retry_after is None else seconds_of(retry_after, option="retry_after")
+        return cls(strategy=Failover(seconds_of(ttl, option="ttl"), pause, STATED), **more)
 
     def __str__(self) -> str:
         return str(self.terms.strategy)
@@ -239,7 +239,3 @@ class ResponseCache:
             await call.discard(response)
             raise
         return response
-
-
-def _seconds(duration: Duration, option: str) -> float:
-    return seconds_of(duration, option=option)
