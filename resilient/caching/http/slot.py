@@ -229,7 +229,7 @@ class ResponseSlot(Reading):
             strategy=self._terms.strategy.name,
             ttl=question.ttl,
             detail=question.detail,
-            fwd=self._fwd,
+            fwd=None if question.status is None else self._fwd,  # who wants only what is kept is not passed on
             fwd_status=None if question.status == status else question.status,
             stored=question.stored,
         )

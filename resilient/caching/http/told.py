@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import quote
 
-from resilient.events import CacheLookup, Forwarded
+from resilient.events import CacheLookup, CacheResult, Forwarded
 from resilient.http.status import CacheStatus
 from resilient.http.structured import list_of
 from resilient.messages import Response
@@ -14,8 +14,7 @@ from resilient.messages import Response
 def line_of(lookup: CacheLookup, cache: str) -> bytes:
     """What a cache of that name writes into Cache-Status (RFC 9211)."""
     ttl = None if lookup.ttl is None else int(lookup.ttl // 1)
-    collapsed = lookup.result == "collapsed"
-    return _line(cache, lookup.fwd, lookup.fwd_status, lookup.stored, collapsed, ttl, lookup.detail)
+    return _line(cache, lookup.result, lookup.fwd, lookup.fwd_status, lookup.stored, ttl, lookup.detail)
 
 
 def mark(response: Response, lookup: CacheLookup, cache: str) -> None:
@@ -36,20 +35,20 @@ def name_of(client: str) -> str:
 @lru_cache(maxsize=4096)
 def _line(
     cache: str,
+    result: CacheResult,
     fwd: Forwarded | None,
     fwd_status: int | None,
     stored: bool,
-    collapsed: bool,
     ttl: int | None,
     detail: str | None,
 ) -> bytes:
     status = CacheStatus(
         cache=cache,
-        hit=fwd is None,
+        hit=fwd is None and result != "miss",
         fwd=fwd,
         fwd_status=fwd_status,
         stored=stored,
-        collapsed=collapsed,
+        collapsed=result == "collapsed",
         ttl=ttl,
         detail=detail,
     )
