@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.exceptions import RedisError
@@ -157,8 +157,10 @@ class Search:
 
     def is_master(self, answer: Any) -> bool:
         """Whether the server says of itself that it is one. Before a failover is over, Sentinels may name another."""
-        fields: Any = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=False)
-        is_master = (b"role", b"master") in fields
+        # By the third version of the protocol it is a map, by the second one a list.
+        is_map = isinstance(answer, dict)
+        said = cast("Any", answer).items() if is_map else zip(answer[::2], answer[1::2], strict=False)
+        is_master = (b"role", b"master") in said
         if not is_master:
             self._note(StoreUnavailableError("is no master, or not any more", kind="readonly"))
         return is_master
