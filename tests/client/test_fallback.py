@@ -199,6 +199,7 @@ def test_a_url_is_asked_without_body_and_at_another_origin_without_credentials(w
         "cookie": "session=s3cret",
         "x-api-key": "s3cret",
         "x-auth-token": "s3cret",
+        "x-session": "s3cret",
         "proxy-authorization": "s3cret",
     }
     client = world.client(origin, Policy(fallback=target))

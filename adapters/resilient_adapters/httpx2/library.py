@@ -50,7 +50,8 @@ _PIECE = 1024
 _REMEMBERED = 2048
 """Bytes of header fields' values; what is longer is made anew each time, so that no store's content lives on here."""
 _NOT_ELSEWHERE = {"host", "content-length", "content-type", "transfer-encoding"}
-_CREDENTIALS = ("authorization", "cookie", "token", "api-key", "apikey", "secret")
+_FOR_ANYBODY = {"accept", "accept-encoding", "accept-language", "cache-control", "connection", "range", "user-agent"}
+"""What another origin may read of a request: any field might be a credential, so these are named, not those."""
 
 
 def _elsewhere(request: httpx2.Request, url: str) -> httpx2.Request:
@@ -59,7 +60,7 @@ def _elsewhere(request: httpx2.Request, url: str) -> httpx2.Request:
     fields = [
         (name, value)
         for name, value in request.headers.multi_items()
-        if name not in _NOT_ELSEWHERE and not (foreign and any(word in name for word in _CREDENTIALS))
+        if name not in _NOT_ELSEWHERE and (not foreign or name in _FOR_ANYBODY)
     ]
     return httpx2.Request("GET", target, headers=fields, extensions=request.extensions)
 
