@@ -124,7 +124,7 @@ def test_what_is_damaged_is_expected_to_be_nothing(disk, raw, make):
         pair.blocking.set(key, make())
     raw().execute("UPDATE entries SET record = x'00' WHERE key != 'kk'")
     assert pair.blocking.get_many(["k", "kk"]) == [None, make()]
-    assert events == [StoreFailed(store="disk", operation="get", kind="corrupt")]
+    assert events == [StoreFailed(store="disk", operation="get", kind="corrupt", rejected="damaged")]
     assert pair.blocking.incr("counter", 1, math.inf) == 1
     raw().execute("UPDATE entries SET record = x'00' WHERE key = 'kk'")
     assert pair.blocking.commit({"kk": make(b"new")}, expected={"kk": None}) == 0
