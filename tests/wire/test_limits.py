@@ -1,6 +1,7 @@
 """Limits of the pool and timeouts, kept at the server's side."""
 
 import asyncio
+import itertools
 import threading
 from functools import partial
 
@@ -37,14 +38,15 @@ def holding():
 
 
 def test_connections_are_never_more_than_allowed(client_of, holding):
-    """Twelve requests at once over three connections, three at a time.
+    """Twelve requests at once over three connections, three at a time, each for something else.
 
     All are answered by ours; httpx itself loses one in a few hundred when threads queue for its pool.
     """
     client = client_of(limits=client_of.http.Limits(max_connections=3, max_keepalive_connections=3))
+    numbers = itertools.count()
     timer = threading.Timer(0.3, holding.let.set)
     timer.start()
-    outcomes = client.wire.at_once(*[lambda: client.client.get(holding.url)] * 12)
+    outcomes = client.wire.at_once(*[lambda: client.client.get(f"{holding.url}/{next(numbers)}")] * 12)
     timer.join()
     answered = [outcome.status_code for outcome in outcomes if not isinstance(outcome, client_of.http.ReadError)]
     assert answered == [200] * (12 if client_of.ours else len(answered))
