@@ -453,10 +453,12 @@ class ReplicaConnected(Event, frozen=True, kw_only=True):
 
     Attributes:
         store: the store's name.
+        staleness: seconds that a copy is served at most without asking again.
     """
 
     name: ClassVar[str] = "resilient.csc.connected"
     store: str
+    staleness: float
 
 
 class ReplicaLost(Event, frozen=True, kw_only=True):
@@ -470,6 +472,19 @@ class ReplicaLost(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "resilient.csc.lost"
     store: str
     reason: Literal["closed", "silent"]
+
+
+class ReplicaInvalidated(Event, frozen=True, kw_only=True):
+    """A server told of changes, and the copies of what had changed were dropped.
+
+    Attributes:
+        store: the store's name.
+        names: of how many entries and groups it told.
+    """
+
+    name: ClassVar[str] = "resilient.csc.invalidated"
+    store: str
+    names: int
 
 
 class ReplicaFlushed(Event, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from resilient.locks import fork_safe_lock
+from resilient.metrics.ratios import Ratios
 from resilient.telemetry import Source
 
 OTHER = "_other"
@@ -54,6 +55,7 @@ class Bounds:
     Attributes:
         circuit: the names of circuits.
         store: the names of stores.
+        ratios: which share of requests failed, by circuit.
     """
 
     def __init__(self, overflow: Callable[[str], object]) -> None:
@@ -63,6 +65,7 @@ class Bounds:
         self._routes: dict[str, Bounded] = {}
         self.circuit = self._bounded("circuit", MAX_CIRCUITS)
         self.store = self._bounded("store", MAX_NAMES)
+        self.ratios = Ratios()
 
     def of(self, source: Source) -> Source:
         """``source`` as labels have it."""

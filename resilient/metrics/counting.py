@@ -27,6 +27,7 @@ from resilient.events import (
     Rejected,
     ReplicaConnected,
     ReplicaFlushed,
+    ReplicaInvalidated,
     ReplicaLost,
     Retried,
     RetryExhausted,
@@ -126,7 +127,10 @@ class Counting:
             StoreEvicted: self._store_evicted,
             StoreDegraded: lambda event: self._add(of.STORE_UP, 0, bounds.store(event.store)),
             StoreRecovered: self._store_recovered,
-            ReplicaConnected: lambda event: self._add(of.REPLICA_CONNECTED, 1, bounds.store(event.store)),
+            ReplicaConnected: self._replica_connected,
+            ReplicaInvalidated: lambda event: self._add(
+                of.REPLICA_INVALIDATIONS, event.names, bounds.store(event.store)
+            ),
             ReplicaLost: lambda event: self._add(of.REPLICA_CONNECTED, 0, bounds.store(event.store)),
             ReplicaFlushed: lambda event: self._add(of.REPLICA_FLUSHES, 1, bounds.store(event.store), event.reason),
         }
@@ -153,6 +157,10 @@ class Counting:
     def _attempt_ended(self, event: AttemptEnded) -> None:
         status = "exc" if event.status is None else f"{event.status // 100}xx"
         self._add(of.ATTEMPT_DURATION, event.seconds, status)
+        circuit = self._bounds.circuit(event.origin)
+        ratio = self._bounds.ratios.with_(circuit, event)
+        if ratio is not None:
+            self._add(of.CIRCUIT_FAILURE_RATIO, ratio, circuit)
 
     def _retried(self, event: Retried) -> None:
         self._add(of.RETRIES, 1, event.reason if event.reason in REASONS else "other")
@@ -188,6 +196,11 @@ class Counting:
     def _cache_stored(self, event: CacheStored) -> None:
         trigger = _trigger(event.strategy) if event.background else "miss"
         self._add(of.CACHE_FILLS, 1, trigger, "stored" if event.detail is None else "not_storable")
+
+    def _replica_connected(self, event: ReplicaConnected) -> None:
+        store = self._bounds.store(event.store)
+        self._add(of.REPLICA_CONNECTED, 1, store)
+        self._add(of.REPLICA_STALENESS, event.staleness, store)
 
     def _background_ended(self, event: BackgroundEnded) -> None:
         self._add(of.BACKGROUND_TASKS, -1)

@@ -76,6 +76,9 @@ CIRCUIT_OPENED = Metric(
     "gauge", "circuit_opened_timestamp", "When a circuit opened last.", ("circuit",), "seconds", merged="livemostrecent"
 )
 CIRCUIT_TRANSITIONS = _counter("circuit_transitions", "How often circuits changed their state.", "circuit", "to")
+CIRCUIT_FAILURE_RATIO = Metric(
+    "gauge", "circuit_failure_ratio", "Which share of the requests of the last ten seconds failed.", ("circuit",)
+)
 CIRCUIT_REJECTED = _counter("circuit_rejected", "Attempts that circuits refused.", "circuit")
 CACHE_REQUESTS = _counter("cache_requests", "Questions to a cache, by its answer.", "cache", "result")
 CACHE_FILLS = _counter("cache_fills", "Values that were made, and what became of them.", "cache", "trigger", "result")
@@ -108,6 +111,10 @@ REPLICA_CONNECTED = Metric(
     "1 while a server tells of changes, so that copies are served.",
     ("store",),
     merged="livemin",
+)
+REPLICA_INVALIDATIONS = _counter("csc_invalidations", "Changes that servers told of.", "store")
+REPLICA_STALENESS = Metric(
+    "gauge", "csc_staleness_bound", "How long a copy is served at most without asking again.", ("store",), "seconds"
 )
 REPLICA_FLUSHES = _counter("csc_flushes", "How often all copies were dropped at once.", "store", "reason")
 BACKGROUND_TASKS = _level("background_tasks", "Work in the background that is under way.", "client")

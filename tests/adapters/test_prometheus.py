@@ -43,6 +43,7 @@ from resilient.events import (
     Rejected,
     ReplicaConnected,
     ReplicaFlushed,
+    ReplicaInvalidated,
     Retried,
     RetryExhausted,
     StoreAsked,
@@ -122,6 +123,8 @@ CACHE = {
     "resilient_store_up": {"store"},
     "resilient_store_degraded_seconds": {"store"},
     "resilient_csc_connected": {"store"},
+    "resilient_csc_invalidations": {"store"},
+    "resilient_csc_staleness_bound_seconds": {"store"},
     "resilient_csc_flushes": {"store", "reason"},
     "resilient_background_tasks": {"client"},
     "resilient_background_dropped": {"client", "why"},
@@ -140,6 +143,7 @@ CLIENT = {
     "resilient_circuit_state": {"circuit", "state"},
     "resilient_circuit_transitions": {"circuit", "to"},
     "resilient_circuit_rejected": {"circuit"},
+    "resilient_circuit_failure_ratio": {"circuit"},
     "resilient_circuit_opened_timestamp_seconds": {"circuit"},
     "resilient_label_overflow": {"label"},
     "resilient_build_info": {"version"},
@@ -181,7 +185,8 @@ EVERY_EVENT = [
     StoreFailed(store="disk", operation="get", kind="corrupt", rejected="signature"),
     StoreDegraded(store="disk"),
     StoreRecovered(store="disk", seconds=3.0),
-    ReplicaConnected(store="redis"),
+    ReplicaConnected(store="redis", staleness=10.0),
+    ReplicaInvalidated(store="redis", names=3),
     ReplicaFlushed(store="redis", reason="lost", entries=5),
     StoreEvicted(store="mem", entries=5),
 ]  # fmt: skip
@@ -535,6 +540,24 @@ def test_the_state_of_a_circuit_is_one_of_five(registry, clock, origin):
     assert scrape("rejected_total", client="shop", reason="circuit") == 1
     assert scrape("circuit_transitions_total", circuit=ORIGIN, to="half_open") == 1
     assert scrape("circuit_opened_timestamp_seconds", circuit=ORIGIN) == pytest.approx(time.time(), abs=600)
+
+
+def test_the_share_of_failures_is_that_of_the_latest_requests(registry, clock, origin):
+    """Of the origin's own failures: what was refused here, or given up, says nothing of it."""
+    policy = Policy(retry=None, breaker=CircuitBreaker(failures=4), cache=None)
+    with ResilientClient(
+        transport=origin, policies=policy, clock=clock, name="shop", telemetry=[Prometheus(registry)]
+    ) as client:
+        origin.answers(500, times=1)
+        for _ in range(4):
+            client.get("https://api.test/")
+        assert Scrape(registry)("circuit_failure_ratio", circuit=ORIGIN) == 0.25
+        origin.answers(429, times=1)
+        client.get("https://api.test/")
+        client.circuit("https://api.test/").isolate()
+        with pytest.raises(CircuitOpenError):
+            client.get("https://api.test/")
+    assert Scrape(registry)("circuit_failure_ratio", circuit=ORIGIN) == 0.4
 
 
 def test_fifty_routes_have_a_name(registry):

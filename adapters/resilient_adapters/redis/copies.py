@@ -41,13 +41,16 @@ class Copies(MemoryStore):
         longest: seconds after which a copy is dropped, however long its entry lives.
         clock: what tells the time.
         trusted_until: the instant of the monotonic clock after which nothing is served, until told otherwise.
+
+    Attributes:
+        longest: as given.
     """
 
     def __init__(
         self, max_entries: int, max_bytes: int, longest: float, clock: Clock, *, trusted_until: float = -math.inf
     ) -> None:
         super().__init__(max_entries, max_bytes, clock=clock)
-        self._longest = longest
+        self.longest = longest
         self._trusted_until = trusted_until
         self._number = 0
         """Of the last loss."""
@@ -91,13 +94,13 @@ class Copies(MemoryStore):
             if any(self._lost_tags.last(tag) > mark.number or stored_key(tag) != tag for tag in entry.tags):
                 return
             # The server said what is left some time ago, but not before it was asked.
-            self._put(key, entry, mark.at, wall, min(left, self._longest))
+            self._put(key, entry, mark.at, wall, min(left, self.longest))
 
     def keep_secret(self, secret: bytes, mark: Mark) -> None:
         """Keep the secret, on the same terms."""
         with self._lock:
             if mark.number >= self._emptied:
-                self._known_secret = secret, mark.at + self._longest
+                self._known_secret = secret, mark.at + self.longest
 
     def lose(self, keys: Collection[str], tags: Collection[str] = ()) -> None:
         """Drop copies by their stored keys and by tags, those under way too."""

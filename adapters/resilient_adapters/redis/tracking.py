@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from redis.exceptions import TimeoutError
 
-from resilient.events import Event, ReplicaConnected, ReplicaFlushed, ReplicaLost, StoreFailed
+from resilient.events import Event, ReplicaConnected, ReplicaFlushed, ReplicaInvalidated, ReplicaLost, StoreFailed
 from resilient.locks import fork_safe_lock
 from resilient.mechanics.backoff import full_jitter
 from resilient.stores.parameters import Record
@@ -144,7 +144,7 @@ class Tracking:
         canary = self._canary = self._keys.canary(os.urandom(8).hex())
         self._ask(connection, ("CLIENT", "TRACKING", "ON", "BCAST", *prefixes), ("SET", canary, "", "PX", _CANARY_LIFE))
         self._is_up = True
-        self._tell(ReplicaConnected(store=NAME))
+        self._tell(ReplicaConnected(store=NAME, staleness=self._copies.longest))
 
     def _ask(self, connection: Connection, *commands: Command) -> None:
         """Ask the server, hear all that it tells before it has answered, and trust in copies for a while.
@@ -181,6 +181,7 @@ class Tracking:
         if names is None or self._keys.secret in names:
             self._tell(ReplicaFlushed(store=NAME, reason="server", entries=self._copies.empty()))
             return
+        self._tell(ReplicaInvalidated(store=NAME, names=len(names)))
         if self._canary in names:
             self._canary = None
         of, kind = self._keys.key_of, self._keys.kind_of
