@@ -302,7 +302,7 @@ def test_a_slot_that_moves_in_the_middle_of_traffic_fails_no_command(redis_clust
             end_move(redis_cluster, slot, target)
             until(lambda seen=traffic.right: traffic.right > seen + 200)
     for code, count in before.items():
-        assert refusals(redis_cluster, code) > count + 10
+        assert refusals(redis_cluster, code) > count  # one is enough to learn from
     assert traffic.failures == []
     assert traffic.wrong == []
     assert int(pair.blocking.get("{moving}count").body) == traffic.added

@@ -218,7 +218,7 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used(own_server, opened_f
 
 
 def test_connections_that_are_killed_in_the_middle_of_traffic_mix_nothing_up(own_server, opened):
-    """Two hundred kills beside 3,000 reads: each is an entry of one's own, or a store error."""
+    """Kills beside 3,000 reads or more: each is an entry of one's own, or a store error."""
     server = own_server()
     pair = opened(server.url)
     for number in range(50):
@@ -240,7 +240,9 @@ def test_connections_that_are_killed_in_the_middle_of_traffic_mix_nothing_up(own
             outcomes["right" if right else "wrong"] += 1
 
     async def main():
-        for _ in range(150):
+        rounds = 0
+        while rounds < 150 or sum(killed) <= 20:
+            rounds += 1
             await asyncio.gather(*(read(random.randrange(50)) for _ in range(20)))
 
     killer = threading.Thread(target=kill)
@@ -250,7 +252,6 @@ def test_connections_that_are_killed_in_the_middle_of_traffic_mix_nothing_up(own
     finally:
         ends.set()
         killer.join()
-    assert sum(killed) > 20
     assert outcomes["wrong"] == 0
     assert outcomes["right"] > 100
 
