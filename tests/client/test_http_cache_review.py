@@ -400,3 +400,17 @@ def test_that_everybodys_answer_does_not_fit_is_told_to_who_has_credentials_too(
     caller = world.client(origin, CACHED)
     answers = [caller.get(headers={"accept-language": language, **ANN}) for language in ("de", "en", "en")]
     assert [status_of(one).get("fwd") for one in answers] == ["uri-miss", "vary-miss", None]
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_refusal_is_nobody_elses_whatever_it_says(world, origin, status):
+    """Whoever has credentials is asked about, though the refusal before it is ``public``."""
+
+    def behave(request, *_):
+        refused = "authorization" not in request.headers
+        return Reply(status=status if refused else 200, headers={"cache-control": "public, max-age=600"})
+
+    origin.behaves(behave)
+    caller = world.client(origin, CACHED)
+    assert caller.get().status_code == status
+    assert caller.get(headers={"authorization": "Bearer a"}).status_code == 200

@@ -61,6 +61,10 @@ class Draft(NamedTuple):
     tags: Sequence[str]
 
 
+_OF_WHOEVER_ASKED = frozenset({401, 403, 407})
+"""Refusals, whatever they say of themselves: another one's credentials may do better."""
+
+
 def draft(
     status: int, fields: Fields, asked: Asked, terms: Terms, began: Began, found: Found, spans: Spans, clock: Clock
 ) -> Draft | Reason:
@@ -127,7 +131,7 @@ def draft(
     origin, secret = asked.call.host.origin, asked.secret
     names_of_groups = groups(fields)
     tags = [*names_of_groups, *(group_tag(origin, group, secret) for group in names_of_groups)]
-    public = control.is_everybodys
+    public = control.is_everybodys and status not in _OF_WHOEVER_ASKED
     if asked.partition and not public:
         tags.append(tag_of(asked.resource))
     return Draft(said, kept_fields(fields, control, received_at), times, note, public, tags)
